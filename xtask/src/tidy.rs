@@ -2,6 +2,7 @@
 //! (ARCHITECTURE.md says why).
 
 mod files;
+mod locks;
 mod pages;
 mod words;
 
@@ -38,6 +39,7 @@ const RULES: &[Rule] = &[
     files::are_short,
     files::have_names_that_say_something,
     files::manifests_name_only_what_is_used,
+    locks::know_all_dependencies,
     words::stand_where_they_may,
     pages::links_lead_somewhere,
     pages::rust_is_compiled,

@@ -11,6 +11,16 @@ pub enum Side {
     Server,
 }
 
+impl Side {
+    /// Returns the other endpoint.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// In which directions a stream carries data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dir {

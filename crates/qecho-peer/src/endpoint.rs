@@ -4,7 +4,7 @@
 //! [`timeout`](Endpoint::timeout), and come out by [`transmit`](Endpoint::transmit), which is
 //! asked until there are no more, and [`deadline`](Endpoint::deadline). By default it behaves
 //! well ([`Behaviour`]), so that a script says only what is odd, by [`send`](Endpoint::send).
-//! It never closes because of what the peer did, unless a [`Judge`] says so. All that comes is
+//! It never closes because of what the peer did, unless [`Rules`] say so. All that comes is
 //! kept in its [`Record`].
 
 mod closing;
@@ -12,7 +12,6 @@ mod config;
 mod connection_ids;
 mod frames;
 mod handshake;
-mod judge;
 mod known;
 mod paths;
 mod receiving;
@@ -37,11 +36,10 @@ use self::{
 };
 pub use self::{
     config::{
-        Behaviour, ClientConfig, Parameters, ParametersEdit, ServerConfig, VERSION_1,
+        Behaviour, ClientConfig, Config, Parameters, ParametersEdit, ServerConfig, VERSION_1,
         honest_parameters, integer_value,
     },
     connection_ids::{ConnectionIds, IssuedId},
-    judge::{Judge, Violation},
     stateless::{retry, stateless_reset, version_negotiation},
     streams::ReceivedStream,
 };
@@ -52,6 +50,7 @@ use crate::{
     packet::{Content, OutDatagram, Packet},
     received::{Close, Record},
     recovery::Recovery,
+    rules::{Rules, Violation},
     space::Space,
     tls::{ClientTls, Level, Message, Session, TlsError},
 };
@@ -61,7 +60,7 @@ use crate::{
 pub enum Ended {
     /// The peer has closed it; the close is in [`Endpoint::closed`].
     ByPeer,
-    /// The endpoint has closed it, by its script or its judge.
+    /// The endpoint has closed it, by its script or its rules.
     ByEndpoint,
     /// A stateless reset came.
     Reset,
@@ -78,7 +77,7 @@ pub struct Endpoint {
     side: Side,
     version: u32,
     random: StdRng,
-    judge: Option<Box<dyn Judge>>,
+    rules: Option<Rules>,
     record: Record,
 
     tls: Tls,
@@ -110,7 +109,7 @@ pub struct Endpoint {
     /// Whether something ack-eliciting went since something came.
     has_asked: bool,
     paths: Paths,
-    streams: Streams,
+    pub(crate) streams: Streams,
 
     /// Datagrams that the script has told it to send, and wait for their keys.
     scripted: VecDeque<Vec<Packet>>,
@@ -121,6 +120,8 @@ pub struct Endpoint {
     ended: Option<Ended>,
 }
 
+/// The fixed bit (RFC 9000 §17.2).
+pub(crate) const FIXED_BIT: u8 = 0x40;
 /// Bytes of a connection ID that nobody has chosen.
 const CONNECTION_ID_LENGTH: usize = 8;
 
@@ -131,15 +132,8 @@ impl Endpoint {
         let mut chosen = |id: Option<ConnectionId>| id.unwrap_or_else(|| random_id(&mut random));
         let destination = chosen(config.destination);
         let source = chosen(config.source);
-        let mut parameters = config.parameters;
-        parameters.push((
-            TransportParameters::INITIAL_SOURCE_CONNECTION_ID,
-            source.to_vec(),
-        ));
-        if let Some(edit) = config.edit_parameters {
-            edit(&mut parameters);
-        }
-        let parameters = TransportParameters::from_pairs(parameters);
+        let id = TransportParameters::INITIAL_SOURCE_CONNECTION_ID;
+        let parameters = config.all_parameters([(id, source.to_vec())]);
         let mut tls = config.tls;
         tls.parameters = parameters.as_bytes().to_vec();
         let tls = ClientTls::new(tls, &mut |bytes| random.fill_bytes(bytes));
@@ -175,7 +169,7 @@ impl Endpoint {
             side,
             version: VERSION_1,
             random,
-            judge: None,
+            rules: None,
             record: Record::default(),
             tls,
             keys: Keys::default(),
@@ -211,9 +205,9 @@ impl Endpoint {
 
     /// Judges all that comes before it is acted on.
     #[must_use]
-    pub fn with_judge(self, judge: Box<dyn Judge>) -> Self {
+    pub fn with_rules(self, rules: Rules) -> Self {
         Self {
-            judge: Some(judge),
+            rules: Some(rules),
             ..self
         }
     }
@@ -301,15 +295,17 @@ impl Endpoint {
         }
     }
 
-    /// Asks the judge, who sees the endpoint as it is.
-    fn judged(
-        &mut self,
-        ask: impl FnOnce(&mut dyn Judge, &Self) -> Option<Violation>,
-    ) -> Option<Violation> {
-        let mut judge = self.judge.take()?;
-        let violation = ask(&mut *judge, self);
-        self.judge = Some(judge);
-        violation
+    /// Asks the rules about the endpoint as it is, and acts on what they refuse; tells whether
+    /// they do.
+    fn refuses(&mut self, judge: impl FnOnce(&mut Rules, &Self) -> Option<Violation>) -> bool {
+        let Some(mut rules) = self.rules.take() else {
+            return false;
+        };
+        let violation = judge(&mut rules, self);
+        self.rules = Some(rules);
+        let is_refused = violation.is_some();
+        violation.into_iter().for_each(|it| self.refuse(it));
+        is_refused
     }
 
     /// Returns the probe timeout.

@@ -1,9 +1,9 @@
-//! What an endpoint does wrong by itself, one [`Fault`] each.
+//! Wrongs that an endpoint does by itself, one [`Fault`] each.
 //!
 //! An endpoint with a fault is a *mutant*, as is one that ignores a
 //! [`Rule`](crate::rules::Rule): it breaks just one requirement.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use qecho_packet::{
     close::TRANSPORT_PARAMETER_ERROR,
@@ -11,7 +11,7 @@ use qecho_packet::{
 };
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::Endpoint,
     packet::{Content, one_rtt},
     tls::Level,
 };
@@ -137,49 +137,9 @@ faults! {
     Silent;
 }
 
-/// Longer than every max_ack_delay that a mutant announces.
-const LATE: Duration = Duration::from_millis(400);
-
 impl Fault {
-    /// Changes what an endpoint does by itself.
-    pub(crate) fn spoil(self, behaviour: &mut Behaviour) {
-        match self {
-            Self::NoAcknowledgements => behaviour.acknowledges = false,
-            Self::LateAcknowledgements => behaviour.acknowledgement_delay = LATE,
-            Self::NoEcnCounts => behaviour.reports_ecn = false,
-            Self::NoResending => behaviour.resends = false,
-            Self::NoPathResponse | Self::WrongPathResponse => {
-                behaviour.answers_path_challenges = false;
-            }
-            Self::NoMigration => behaviour.follows_migration = false,
-            Self::ExceedsAmplificationLimit => behaviour.keeps_amplification_limit = false,
-            Self::UnpaddedInitials => behaviour.pads_initials = false,
-            Self::TrustsAnyToken => behaviour.checks_tokens = false,
-            Self::DropsBehindUnauthentic => behaviour.reads_whole_datagrams = false,
-            Self::FollowsUnauthenticKeyUpdate => behaviour.checks_key_updates = false,
-            Self::NoBackoff => behaviour.backs_off = false,
-            Self::UnpaddedPathChallenges => behaviour.pads_path_frames = false,
-            Self::MigratesUnvalidated => behaviour.validates_paths = false,
-            Self::NoKeyUpdate => behaviour.follows_key_updates = false,
-            Self::IgnoresStopSending => behaviour.answers_stop_sending = false,
-            Self::RetiresNoConnectionIds => behaviour.retires_connection_ids = false,
-            Self::KeepsKeys => behaviour.discards_keys = false,
-            Self::ProcessesDuplicates => behaviour.discards_duplicates = false,
-            Self::NoHandshakeDone => behaviour.sends_handshake_done = false,
-            Self::NoCredit => behaviour.gives_credit = false,
-            Self::TalksAfterClose => behaviour.heeds_close = false,
-            Self::ClosesOnce => behaviour.repeats_close = false,
-            Self::IgnoresReset => behaviour.heeds_stateless_reset = false,
-            Self::NeverTimesOut => behaviour.times_out = false,
-            Self::IgnoresRetry => behaviour.follows_retry = false,
-            Self::IgnoresVersionNegotiation => behaviour.heeds_version_negotiation = false,
-            // The others show elsewhere.
-            _ => {}
-        }
-    }
-
     /// Answers the packets that an endpoint has processed from the `from`-th on.
-    pub(crate) fn react(self, endpoint: &mut Endpoint, from: usize) {
+    fn react(self, endpoint: &mut Endpoint, from: usize) {
         let refused = match self {
             Self::RefusesReservedParameters if has_reserved_parameters(endpoint) => {
                 Some(TRANSPORT_PARAMETER_ERROR)
@@ -216,6 +176,16 @@ impl Fault {
             endpoint.send(one_rtt(answers));
         }
     }
+}
+
+/// Lets faults answer the packets that an endpoint has processed since; tells whether it crashes.
+pub(crate) fn react(faults: &BTreeSet<Fault>, endpoint: &mut Endpoint, seen: &mut usize) -> bool {
+    for fault in faults {
+        fault.react(endpoint, *seen);
+    }
+    *seen = endpoint.received().len();
+    let is_violated = endpoint.violation().is_some() || endpoint.tls_error().is_some();
+    is_violated && faults.contains(&Fault::Crashes)
 }
 
 /// Connection IDs of an endpoint that issues too many.

@@ -33,15 +33,11 @@ struct LocalKeys {
 impl Keys {
     /// Derives the keys of Initial packets (RFC 9001 §5.2).
     pub(crate) fn install_initial(&mut self, destination: &ConnectionId, side: Side) {
-        let other = match side {
-            Side::Client => Side::Server,
-            Side::Server => Side::Client,
-        };
         self.install(
             Level::Initial,
             Suite::Aes128GcmSha256,
             Some(&Secret::initial(destination, side)),
-            Some(&Secret::initial(destination, other)),
+            Some(&Secret::initial(destination, side.other())),
         );
     }
 

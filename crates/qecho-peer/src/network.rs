@@ -51,38 +51,26 @@ pub trait Network {
     fn open_path(&mut self) -> io::Result<PathId>;
 }
 
-impl<N: Network + ?Sized> Network for &mut N {
-    fn now(&self) -> Instant {
-        (**self).now()
-    }
+macro_rules! networks_behind {
+    ($($pointer:ty),+) => {$(
+        impl<N: Network + ?Sized> Network for $pointer {
+            fn now(&self) -> Instant {
+                (**self).now()
+            }
 
-    fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
-        (**self).send(path, datagram, ecn);
-    }
+            fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
+                (**self).send(path, datagram, ecn);
+            }
 
-    fn receive(&mut self, until: Instant) -> Option<Received> {
-        (**self).receive(until)
-    }
+            fn receive(&mut self, until: Instant) -> Option<Received> {
+                (**self).receive(until)
+            }
 
-    fn open_path(&mut self) -> io::Result<PathId> {
-        (**self).open_path()
-    }
+            fn open_path(&mut self) -> io::Result<PathId> {
+                (**self).open_path()
+            }
+        }
+    )+};
 }
 
-impl<N: Network + ?Sized> Network for Box<N> {
-    fn now(&self) -> Instant {
-        (**self).now()
-    }
-
-    fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
-        (**self).send(path, datagram, ecn);
-    }
-
-    fn receive(&mut self, until: Instant) -> Option<Received> {
-        (**self).receive(until)
-    }
-
-    fn open_path(&mut self) -> io::Result<PathId> {
-        (**self).open_path()
-    }
-}
+networks_behind!(&mut N, Box<N>);

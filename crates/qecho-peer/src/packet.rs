@@ -32,6 +32,7 @@ pub enum Phase {
 /// let odd: Packet = one_rtt([Frame::Ping]).reserved_bits(0b11);
 /// assert!(!odd.is_resent);
 /// ```
+#[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// The kind of packet.
@@ -160,150 +161,99 @@ impl From<Vec<u8>> for Content {
 
 impl Packet {
     /// Adds frames at the end.
-    #[must_use]
     pub fn with<C: Into<Content>>(mut self, contents: impl IntoIterator<Item = C>) -> Self {
         self.contents.extend(contents.into_iter().map(Into::into));
         self
     }
 
+    /// Makes it odd: its frames do not go again.
+    fn odd(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self.once()
+    }
+
     /// Sets the reserved bits.
-    #[must_use]
     pub fn reserved_bits(self, reserved: u8) -> Self {
-        Self {
-            reserved,
-            ..self.once()
-        }
+        self.odd(|it| it.reserved = reserved)
     }
 
     /// Sets the fixed bit to 0.
-    #[must_use]
     pub fn without_fixed_bit(self) -> Self {
-        Self {
-            fixed_bit: false,
-            ..self.once()
-        }
+        self.odd(|it| it.fixed_bit = false)
     }
 
     /// Sets the packet number.
-    #[must_use]
     pub fn numbered(self, number: u64) -> Self {
-        Self {
-            number: Some(number),
-            ..self.once()
-        }
+        self.odd(|it| it.number = Some(number))
     }
 
     /// Sets the bytes in which the packet number is told, 1 to 4.
-    #[must_use]
-    pub fn number_in(self, length: usize) -> Self {
-        Self {
-            number_length: Some(length),
-            ..self
-        }
+    pub fn number_in(mut self, length: usize) -> Self {
+        self.number_length = Some(length);
+        self
     }
 
     /// Sets the destination connection ID.
-    #[must_use]
     pub fn destination(self, id: ConnectionId) -> Self {
-        Self {
-            destination: Some(id),
-            ..self.once()
-        }
+        self.odd(|it| it.destination = Some(id))
     }
 
     /// Sets the source connection ID.
-    #[must_use]
     pub fn source(self, id: ConnectionId) -> Self {
-        Self {
-            source: Some(id),
-            ..self.once()
-        }
+        self.odd(|it| it.source = Some(id))
     }
 
     /// Sets the version.
-    #[must_use]
     pub fn version(self, version: u32) -> Self {
-        Self {
-            version: Some(version),
-            ..self.once()
-        }
+        self.odd(|it| it.version = Some(version))
     }
 
     /// Sets the token.
-    #[must_use]
     pub fn token(self, token: impl Into<Vec<u8>>) -> Self {
-        Self {
-            token: Some(token.into()),
-            ..self.once()
-        }
+        self.odd(|it| it.token = Some(token.into()))
     }
 
     /// Sets the Length to what it is not.
-    #[must_use]
     pub fn length(self, length: u64) -> Self {
-        Self {
-            length: Some(length),
-            ..self.once()
-        }
+        self.odd(|it| it.length = Some(length))
     }
 
     /// Sets the keys.
-    #[must_use]
     pub fn phase(self, phase: Phase) -> Self {
-        Self {
-            phase,
-            ..self.once()
-        }
+        self.odd(|it| it.phase = phase)
     }
 
     /// Sets the bytes that the packet has at least; 0 for no padding at all.
-    #[must_use]
-    pub fn pad_to(self, bytes: usize) -> Self {
-        Self {
-            pad_to: Some(bytes),
-            ..self
-        }
+    pub fn pad_to(mut self, bytes: usize) -> Self {
+        self.pad_to = Some(bytes);
+        self
     }
 
     /// Makes it one that nobody can authenticate.
-    #[must_use]
     pub fn corrupt(self) -> Self {
-        Self {
-            is_corrupt: true,
-            ..self.once()
-        }
+        self.odd(|it| it.is_corrupt = true)
     }
 
     /// Sets the path.
-    #[must_use]
-    pub fn path(self, path: PathId) -> Self {
-        Self {
-            path: Some(path),
-            ..self
-        }
+    pub fn path(mut self, path: PathId) -> Self {
+        self.path = Some(path);
+        self
     }
 
     /// Sets the ECN codepoint.
-    #[must_use]
     pub fn ecn(self, ecn: Ecn) -> Self {
         Self { ecn, ..self }
     }
 
     /// Makes it one that the script is not about.
-    #[must_use]
-    pub fn aside(self) -> Self {
-        Self {
-            is_aside: true,
-            ..self
-        }
+    pub fn aside(mut self) -> Self {
+        self.is_aside = true;
+        self
     }
 
     /// Lets lost frames stay lost.
-    #[must_use]
-    pub fn once(self) -> Self {
-        Self {
-            is_resent: false,
-            ..self
-        }
+    pub fn once(mut self) -> Self {
+        self.is_resent = false;
+        self
     }
 }

@@ -1,6 +1,6 @@
 //! The record of a connection: all that came, and the datagrams that went.
 
-use std::time::Instant;
+use std::{iter, time::Instant};
 
 use qecho_packet::{
     Direction,
@@ -45,7 +45,7 @@ pub struct ReceivedPacket {
     pub is_processed: bool,
 }
 
-/// Where a packet that is not opened belongs, or what it is instead.
+/// Reason for which a packet was not opened, or what it is instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unopened {
@@ -82,7 +82,7 @@ pub struct UnopenedPacket {
     pub header: Option<Header>,
     /// All its bytes.
     pub bytes: Vec<u8>,
-    /// What it is, or why it was not opened.
+    /// Its kind, or the reason for which it was not opened.
     pub why: Unopened,
 }
 
@@ -133,6 +133,9 @@ pub struct Close {
     pub at: Instant,
 }
 
+/// A frame, or what is none.
+pub(crate) type ReadFrame<'a> = Result<Frame<'a>, Malformed>;
+
 /// All that is known of a connection's past.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -160,6 +163,16 @@ impl ReceivedPacket {
     /// Returns its frames, up to the first that is malformed.
     pub fn frames(&self) -> Vec<Frame<'_>> {
         frames(&self.payload).map_while(Result::ok).collect()
+    }
+
+    /// Returns its frames, the first that is malformed included, each with its bytes.
+    pub(crate) fn frames_with_bytes(&self) -> impl Iterator<Item = (ReadFrame<'_>, &[u8])> {
+        let mut all = frames(&self.payload);
+        iter::from_fn(move || {
+            let begin = all.offset();
+            let read = all.next()?;
+            Some((read, &self.payload[begin..all.offset()]))
+        })
     }
 
     /// Returns the reserved bits of its header, which ought to be 0.

@@ -21,7 +21,7 @@ use crate::{
     network::{Network, PathId},
     packet::{Packet, empty},
     received::Close,
-    tls::Level,
+    tls::{LEVELS, Level},
 };
 
 /// Result of an attempt to connect.
@@ -40,7 +40,7 @@ pub enum Opened {
     Silent,
 }
 
-/// How a peer reacted.
+/// Reaction of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// It closed the connection.
@@ -70,14 +70,10 @@ pub struct Probe<'n> {
 const ATTEMPTS_MAX: u32 = 4;
 /// Time after which it is taken for lost, if the path's is not longer.
 const RESEND_AFTER_MIN: Duration = Duration::from_millis(50);
-/// Levels at which packets are acknowledged.
-const LEVELS: [Level; 3] = [Level::Initial, Level::Handshake, Level::OneRtt];
 
 impl std::fmt::Debug for Probe<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Probe")
-            .field("patience", &self.patience)
-            .finish_non_exhaustive()
+        f.debug_struct("Probe").finish_non_exhaustive()
     }
 }
 

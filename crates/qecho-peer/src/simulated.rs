@@ -37,7 +37,7 @@ pub struct Conditions {
     pub delay: Duration,
     /// The part of all datagrams that is lost, from 0 to 1.
     pub loss: f64,
-    /// What decides which ones are lost.
+    /// Seed that decides which ones are lost.
     pub seed: u64,
 }
 
@@ -66,7 +66,6 @@ impl Conditions {
 }
 
 /// A network with a simulated far end.
-#[derive(Debug)]
 pub struct Simulated<F> {
     /// The far end.
     pub far: F,
@@ -79,27 +78,25 @@ pub struct Simulated<F> {
     sent: u64,
 }
 
-#[derive(Debug)]
 struct Delivery {
     is_to_far: bool,
     received: Received,
 }
 
 /// Numbers that look random and repeat with their seed (SplitMix64).
-#[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.next() as u8)
     }
 
     /// Tells whether something of a probability from 0 to 1 happens.
@@ -124,7 +121,7 @@ impl<F: Far> Simulated<F> {
         Self {
             far: far(now),
             conditions,
-            chance: Chance::new(conditions.seed),
+            chance: Chance(conditions.seed),
             now,
             paths: 1,
             in_transit: BTreeMap::new(),
@@ -132,12 +129,17 @@ impl<F: Far> Simulated<F> {
         }
     }
 
-    fn depart(&mut self, is_to_far: bool, received: Received) {
+    fn depart(&mut self, is_to_far: bool, path: PathId, datagram: Vec<u8>, ecn: Ecn) {
         if self.chance.happens(self.conditions.loss) {
             return;
         }
         self.sent += 1;
         let arrival = (self.now + self.conditions.delay, self.sent);
+        let received = Received {
+            path,
+            datagram,
+            ecn,
+        };
         let delivery = Delivery {
             is_to_far,
             received,
@@ -147,15 +149,7 @@ impl<F: Far> Simulated<F> {
 
     fn flush(&mut self) {
         while let Some(OutDatagram { path, bytes, ecn }) = self.far.transmit(self.now) {
-            let datagram = bytes;
-            self.depart(
-                false,
-                Received {
-                    path,
-                    datagram,
-                    ecn,
-                },
-            );
+            self.depart(false, path, bytes, ecn);
         }
     }
 }
@@ -166,15 +160,7 @@ impl<F: Far> Network for Simulated<F> {
     }
 
     fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
-        let datagram = datagram.to_vec();
-        self.depart(
-            true,
-            Received {
-                path,
-                datagram,
-                ecn,
-            },
-        );
+        self.depart(true, path, datagram.to_vec(), ecn);
     }
 
     fn receive(&mut self, until: Instant) -> Option<Received> {

@@ -36,7 +36,7 @@ pub(crate) struct Space {
     pub(crate) frames: VecDeque<Content>,
     /// Numbers of packets that came.
     pub(crate) received: Ranges,
-    /// What opens their numbers.
+    /// Numbers by which theirs are expanded.
     pub(crate) numbers: Numbers,
     largest_at: Option<Instant>,
     /// The time since which an acknowledgement is due.
@@ -58,6 +58,11 @@ pub(crate) struct Ranges(Vec<RangeInclusive<u64>>);
 impl Ranges {
     pub(crate) fn contains(&self, number: u64) -> bool {
         self.0.iter().rev().any(|range| range.contains(&number))
+    }
+
+    pub(crate) fn contains_all(&self, numbers: &RangeInclusive<u64>) -> bool {
+        let mut ranges = self.0.iter().rev();
+        ranges.any(|range| range.contains(numbers.start()) && range.contains(numbers.end()))
     }
 
     pub(crate) fn largest(&self) -> Option<u64> {

@@ -16,7 +16,6 @@ mod groups;
 mod key_schedule;
 mod message;
 mod rules;
-mod seeds;
 mod server;
 mod tickets;
 
@@ -48,7 +47,10 @@ pub enum Level {
     OneRtt,
 }
 
-/// What is to be done, in the order in which it comes.
+/// Levels whose packets are acknowledged, each in its packet number space.
+pub(crate) const LEVELS: [Level; 3] = [Level::Initial, Level::Handshake, Level::OneRtt];
+
+/// An action that TLS asks for, in the order in which it comes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Output {
@@ -87,7 +89,7 @@ pub enum Output {
     Ticket(Session),
 }
 
-/// What both sides have agreed on so far.
+/// Parameters on which both sides have agreed so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {

@@ -258,7 +258,7 @@ impl fmt::Debug for VisitingClient {
 impl Caller {
     fn of(hello: Option<&ClientHello>) -> Self {
         Self {
-            server_name: hello.and_then(ClientHello::server_name).map(str::to_owned),
+            server_name: hello.and_then(ClientHello::server_name),
             protocols: hello.map(ClientHello::protocols).unwrap_or_default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use qecho_packet::protection::retry_tag;
 use quinn_proto::{
     ConnectionId,
     crypto::{self, Keys, UnsupportedVersion},
@@ -177,7 +178,7 @@ impl crypto::ServerConfig for ServerCrypto {
         original_destination_cid: &ConnectionId,
         packet: &[u8],
     ) -> [u8; 16] {
-        initial::retry_tag(original_destination_cid, &[packet])
+        retry_tag(&initial::on_the_wire(original_destination_cid), packet)
     }
 
     fn start_session(

@@ -2,6 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
+use qecho_packet::protection::is_valid_retry;
 use quinn_proto::{
     ConnectionId, Side, TransportError, TransportErrorCode,
     crypto::{self, ExportKeyingMaterialError, KeyPair, Keys},
@@ -271,16 +272,14 @@ impl crypto::Session for TlsSession {
         header: &[u8],
         payload: &[u8],
     ) -> bool {
-        let token_length = payload.len().checked_sub(initial::RETRY_TAG_LENGTH);
-        let (Some(session), Some(token_length)) = (self.running(), token_length) else {
+        let Some(session) = self.running() else {
             return false;
         };
         if source_of_retry(header).is_none_or(|source| source == &original_destination_cid[..]) {
             return false;
         }
-        let (token, tag) = payload.split_at(token_length);
-        // Both sides of the comparison are public: the key is in the RFC.
-        let valid = initial::retry_tag(original_destination_cid, &[header, token]) == tag;
+        let original = initial::on_the_wire(original_destination_cid);
+        let valid = is_valid_retry(&original, &[header, payload].concat());
         if let (true, Some(plaintext)) = (valid, session.keys.plaintext()) {
             plaintext.copies().valid_retry = true;
         }

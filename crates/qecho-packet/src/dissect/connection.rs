@@ -99,14 +99,6 @@ impl InitialKeys {
     }
 }
 
-/// Returns the other side.
-pub(super) fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Server,
-        Side::Server => Side::Client,
-    }
-}
-
 impl Connection {
     /// Begins with the client's first Initial packet, addressed to `original`.
     pub(super) fn new(side: Side, original: ConnectionId, keys: InitialKeys) -> Self {
@@ -303,13 +295,13 @@ impl Connection {
         let header = &packet.header;
         // That it was opened proves that a short header's connection ID has
         // the length that was assumed.
-        let mut ids = vec![(other(sender), header.destination)];
+        let mut ids = vec![(sender.other(), header.destination)];
         ids.extend(header.source.map(|id| (sender, id)));
         for frame in wire::frames(&opened.payload).map_while(Result::ok) {
             match frame {
                 Frame::NewConnectionId { id, .. } => ids.push((sender, id)),
                 Frame::Ack(ack) => {
-                    let numbers = &mut self.senders[other(sender) as usize].numbers;
+                    let numbers = &mut self.senders[sender.other() as usize].numbers;
                     numbers[header.packet_type.space()].acknowledges(ack.largest());
                 }
                 Frame::Crypto { offset, data }

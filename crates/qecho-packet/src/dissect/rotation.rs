@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Dissector, connection::other, key_log::KeyLog, late::Strangers, table::Table};
+use super::{Dissector, key_log::KeyLog, late::Strangers, table::Table};
 use crate::{
     Direction,
     protection::SealingKeys,
@@ -73,7 +73,7 @@ impl Dissector {
             let connection = self.table.connection(connection)?;
             let sender = match direction {
                 Direction::Sent => connection.side,
-                Direction::Received => other(connection.side),
+                Direction::Received => connection.side.other(),
             };
             let random = connection.client_random()?;
             let first = self.key_log.secret(&random, sender, PacketType::OneRtt)?;

@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     captured_datagram::{CapturedDatagram, TELLING_LENGTH},
-    connection::{Connection, PATHS_MAX, Path, other},
+    connection::{Connection, PATHS_MAX, Path},
     key_log::ClientRandom,
 };
 
@@ -96,7 +96,7 @@ impl Table {
         if let Some(holder) = self.holder(&header.destination, seen) {
             return Some(ConnectionMatch {
                 connection: holder.connection,
-                sender: other(holder.side),
+                sender: holder.side.other(),
                 destination_length,
             });
         }
@@ -106,7 +106,7 @@ impl Table {
             .source
             .is_some_and(|source| known.ids(sender).contains(&source));
         let is_its_own = match header.packet_type {
-            _ if known.ids(other(sender)).contains(&header.destination) => true,
+            _ if known.ids(sender.other()).contains(&header.destination) => true,
             // It may as well be the first of another connection.
             PacketType::Initial => from_it && known.open_initial(sender, packet).is_some(),
             _ => from_it,
@@ -128,7 +128,7 @@ impl Table {
             if let Some(holder) = id.and_then(|id| self.holder(&id, seen)) {
                 return Some(ConnectionMatch {
                     connection: holder.connection,
-                    sender: other(holder.side),
+                    sender: holder.side.other(),
                     destination_length,
                 });
             }
@@ -137,7 +137,7 @@ impl Table {
         // it. An endpoint's usually have the same length; one without bytes
         // stays in use, whatever else was issued (RFC 9000 §5.1.1).
         let (connection, sender) = self.on_path(seen)?;
-        let ids = self.connections.get(&connection)?.ids(other(sender));
+        let ids = self.connections.get(&connection)?.ids(sender.other());
         let latest = ids.back().filter(|_| !ids.iter().any(|id| id.is_empty()));
         Some(ConnectionMatch {
             connection,
@@ -151,7 +151,7 @@ impl Table {
     fn holder(&self, id: &ConnectionId, seen: &CapturedDatagram<'_>) -> Option<CidOwner> {
         let holders = self.holders.get(id)?;
         let is_here = |holder: &&CidOwner| {
-            let path = Path::of(other(holder.side), seen.source, seen.destination);
+            let path = Path::of(holder.side.other(), seen.source, seen.destination);
             let connection = self.connections.get(&holder.connection);
             connection.is_some_and(|connection| connection.paths.contains(&path))
         };

@@ -2,8 +2,8 @@
 
 use qecho_packet::wire::Frame;
 
-use super::{Ended, Endpoint, Violation};
-use crate::{packet::Content, tls::Level};
+use super::{Ended, Endpoint};
+use crate::{packet::Content, rules::Violation, tls::Level};
 
 /// Code that is told in place of an application's code before the handshake is complete (RFC 9000
 /// §10.2.3).
@@ -22,7 +22,7 @@ pub(super) struct Closing {
 }
 
 impl Endpoint {
-    /// Acts on what the judge refuses.
+    /// Acts on what the rules refuse.
     pub(super) fn refuse(&mut self, violation: Violation) {
         if violation.discard || self.ended.is_some() {
             return;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use qecho_packet::{TransportParameters, wire::ConnectionId, wire::write_integer};
 
-use crate::{network::Ecn, tls};
+use crate::{faults::Fault, network::Ecn, tls};
 
 /// QUIC version 1 (RFC 9000 §15).
 pub const VERSION_1: u32 = 1;
@@ -15,46 +15,26 @@ pub type ParametersEdit = Arc<dyn Fn(&mut Parameters) + Send + Sync>;
 /// Transport parameters as ids and values, in the order in which they are sent.
 pub type Parameters = Vec<(u64, Vec<u8>)>;
 
-/// Settings of a client.
+/// Settings of an endpoint with the TLS of one side.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct ClientConfig {
+pub struct Config<T> {
     /// Settings of TLS; its transport parameters are written by the endpoint.
-    pub tls: tls::ClientConfig,
+    pub tls: T,
     /// Transport parameters, to which the endpoint adds those that are connection IDs.
     pub parameters: Parameters,
     /// A change to all of them.
     pub edit_parameters: Option<ParametersEdit>,
     /// The version that is spoken.
     pub version: u32,
-    /// The destination connection ID of the first Initial packet; eight random bytes if none is
-    /// given.
+    /// The destination connection ID of a client's first Initial packet; eight random bytes if
+    /// none is given.
     pub destination: Option<ConnectionId>,
-    /// The client's connection ID; eight random bytes if none is given.
+    /// The endpoint's connection ID; eight random bytes if none is given.
     pub source: Option<ConnectionId>,
-    /// The token of a NEW_TOKEN frame of an earlier connection.
+    /// The token that a client has of a NEW_TOKEN frame of an earlier connection.
     pub token: Vec<u8>,
-    /// Actions that the endpoint takes by itself.
-    pub behaviour: Behaviour,
-    /// Seed that all random values derive from.
-    pub seed: u64,
-}
-
-/// Settings of a server's connection.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// Settings of TLS; its transport parameters are written by the endpoint.
-    pub tls: tls::ServerConfig,
-    /// Transport parameters, to which the endpoint adds those that are connection IDs.
-    pub parameters: Parameters,
-    /// A change to all of them.
-    pub edit_parameters: Option<ParametersEdit>,
-    /// The version that is spoken.
-    pub version: u32,
-    /// The server's connection ID; eight random bytes if none is given.
-    pub source: Option<ConnectionId>,
-    /// The token of a Retry by which the first Initial packet is answered, if it is.
+    /// The token of a Retry by which a server answers the first Initial packet, if it does.
     pub retry_token: Option<Vec<u8>>,
     /// Actions that the endpoint takes by itself.
     pub behaviour: Behaviour,
@@ -62,114 +42,115 @@ pub struct ServerConfig {
     pub seed: u64,
 }
 
-/// Actions that an endpoint takes by itself, as the RFCs want them; a script may change them at any
-/// time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Behaviour {
+/// Settings of a client.
+pub type ClientConfig = Config<tls::ClientConfig>;
+/// Settings of a server's connection.
+pub type ServerConfig = Config<tls::ServerConfig>;
+
+macro_rules! behaviour {
+    ($($(#[$doc:meta])* $name:ident $(unless $($fault:ident)|+)?;)*) => {
+        /// Actions that an endpoint takes by itself, as the RFCs want them; a script may change
+        /// them at any time.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Behaviour {
+            $($(#[$doc])* pub $name: bool,)*
+            /// Time for which acknowledgements are held back.
+            pub acknowledgement_delay: Duration,
+            /// The ECN codepoint of what it sends by itself (RFC 9000 §13.4.2).
+            pub ecn: Ecn,
+        }
+
+        impl Default for Behaviour {
+            fn default() -> Self {
+                Self {
+                    $($name: true,)*
+                    acknowledgement_delay: Duration::ZERO,
+                    ecn: Ecn::NotEct,
+                }
+            }
+        }
+
+        impl Behaviour {
+            /// Leaves out what an endpoint with a fault does not do.
+            pub(crate) fn leave_out(&mut self, fault: Fault) {
+                match fault {
+                    $($($(Fault::$fault)|+ => self.$name = false,)?)*
+                    Fault::LateAcknowledgements => self.acknowledgement_delay = LATE,
+                    // The others show elsewhere.
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+/// Later than every max_ack_delay that a mutant announces.
+const LATE: Duration = Duration::from_millis(400);
+
+behaviour! {
     /// Acknowledges packets (RFC 9000 §13.2).
-    pub acknowledges: bool,
-    /// Time for which acknowledgements are held back.
-    pub acknowledgement_delay: Duration,
-    /// The ECN codepoint of what it sends by itself (RFC 9000 §13.4.2).
-    pub ecn: Ecn,
+    acknowledges unless NoAcknowledgements;
     /// Tells the ECN codepoints of packets that came (RFC 9000 §13.4.1).
-    pub reports_ecn: bool,
+    reports_ecn unless NoEcnCounts;
     /// Sends frames again that are lost, and probes (RFC 9002 §6).
-    pub resends: bool,
+    resends unless NoResending;
     /// Sends TLS messages (RFC 9000 §19.6).
-    pub sends_crypto: bool,
+    sends_crypto;
     /// Sends HANDSHAKE_DONE as a server (RFC 9000 §19.20).
-    pub sends_handshake_done: bool,
+    sends_handshake_done unless NoHandshakeDone;
     /// Drops packets of levels that are over (RFC 9001 §4.9).
-    pub discards_keys: bool,
+    discards_keys unless KeepsKeys;
     /// Drops packets whose number came before (RFC 9000 §12.3).
-    pub discards_duplicates: bool,
+    discards_duplicates unless ProcessesDuplicates;
     /// Answers PATH_CHALLENGE (RFC 9000 §8.2.2).
-    pub answers_path_challenges: bool,
+    answers_path_challenges unless NoPathResponse | WrongPathResponse;
     /// Follows a client to a new address, and validates it (RFC 9000 §9.3).
-    pub follows_migration: bool,
+    follows_migration unless NoMigration;
     /// Takes a new address for validated only once it has answered a PATH_CHALLENGE (RFC 9000
     /// §8.2).
-    pub validates_paths: bool,
+    validates_paths unless MigratesUnvalidated;
     /// Pads datagrams with PATH_CHALLENGE and PATH_RESPONSE (RFC 9000 §8.2.1).
-    pub pads_path_frames: bool,
+    pads_path_frames unless UnpaddedPathChallenges;
     /// Takes an address for validated only by a token that was given to it (RFC 9000 §8.1.3).
-    pub checks_tokens: bool,
+    checks_tokens unless TrustsAnyToken;
     /// Reads on in a datagram behind a packet that is not authentic (RFC 9000 §12.2).
-    pub reads_whole_datagrams: bool,
+    reads_whole_datagrams unless DropsBehindUnauthentic;
     /// Follows key updates only if they are authentic (RFC 9001 §5.5).
-    pub checks_key_updates: bool,
+    checks_key_updates unless FollowsUnauthenticKeyUpdate;
     /// Waits twice as long after each probe without an answer (RFC 9002 §6.2.1).
-    pub backs_off: bool,
+    backs_off unless NoBackoff;
     /// Issues connection IDs, as many as the peer takes and four at most (RFC 9000 §5.1.1).
-    pub issues_connection_ids: bool,
+    issues_connection_ids;
     /// Retires connection IDs when it is told to (RFC 9000 §5.1.2).
-    pub retires_connection_ids: bool,
+    retires_connection_ids unless RetiresNoConnectionIds;
     /// Gives credit for what has come (RFC 9000 §4).
-    pub gives_credit: bool,
+    gives_credit unless NoCredit;
     /// Answers STOP_SENDING by RESET_STREAM (RFC 9000 §3.5).
-    pub answers_stop_sending: bool,
+    answers_stop_sending unless IgnoresStopSending;
     /// Updates its keys when the peer does (RFC 9001 §6.2).
-    pub follows_key_updates: bool,
+    follows_key_updates unless NoKeyUpdate;
     /// Sends at most three times what came from an address that is not validated (RFC 9000 §8).
-    pub keeps_amplification_limit: bool,
+    keeps_amplification_limit unless ExceedsAmplificationLimit;
     /// Pads datagrams with Initial packets (RFC 9000 §14.1).
-    pub pads_initials: bool,
+    pads_initials unless UnpaddedInitials;
     /// Follows a Retry as a client (RFC 9000 §17.2.5).
-    pub follows_retry: bool,
+    follows_retry unless IgnoresRetry;
     /// Gives up when Version Negotiation says so (RFC 9000 §6.2).
-    pub heeds_version_negotiation: bool,
+    heeds_version_negotiation unless IgnoresVersionNegotiation;
     /// Ends by a stateless reset (RFC 9000 §10.3).
-    pub heeds_stateless_reset: bool,
+    heeds_stateless_reset unless IgnoresReset;
     /// Ends by CONNECTION_CLOSE of the peer, without a word (RFC 9000 §10.2.2).
-    pub heeds_close: bool,
+    heeds_close unless TalksAfterClose;
     /// Sends CONNECTION_CLOSE again to whoever goes on (RFC 9000 §10.2.1).
-    pub repeats_close: bool,
+    repeats_close unless ClosesOnce;
     /// Ends after the idle timeout (RFC 9000 §10.1).
-    pub times_out: bool,
+    times_out unless NeverTimesOut;
 }
 
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            acknowledges: true,
-            acknowledgement_delay: Duration::ZERO,
-            ecn: Ecn::NotEct,
-            reports_ecn: true,
-            resends: true,
-            sends_crypto: true,
-            sends_handshake_done: true,
-            discards_keys: true,
-            discards_duplicates: true,
-            answers_path_challenges: true,
-            follows_migration: true,
-            validates_paths: true,
-            checks_tokens: true,
-            reads_whole_datagrams: true,
-            checks_key_updates: true,
-            backs_off: true,
-            pads_path_frames: true,
-            issues_connection_ids: true,
-            retires_connection_ids: true,
-            gives_credit: true,
-            answers_stop_sending: true,
-            follows_key_updates: true,
-            keeps_amplification_limit: true,
-            pads_initials: true,
-            follows_retry: true,
-            heeds_version_negotiation: true,
-            heeds_stateless_reset: true,
-            heeds_close: true,
-            repeats_close: true,
-            times_out: true,
-        }
-    }
-}
-
-impl ClientConfig {
-    /// A client with usual transport parameters.
-    pub fn new(tls: tls::ClientConfig, seed: u64) -> Self {
+impl<T> Config<T> {
+    /// An endpoint with usual transport parameters.
+    pub fn new(tls: T, seed: u64) -> Self {
         Self {
             tls,
             parameters: honest_parameters(),
@@ -178,25 +159,23 @@ impl ClientConfig {
             destination: None,
             source: None,
             token: Vec::new(),
-            behaviour: Behaviour::default(),
-            seed,
-        }
-    }
-}
-
-impl ServerConfig {
-    /// A server with usual transport parameters.
-    pub fn new(tls: tls::ServerConfig, seed: u64) -> Self {
-        Self {
-            tls,
-            parameters: honest_parameters(),
-            edit_parameters: None,
-            version: VERSION_1,
-            source: None,
             retry_token: None,
             behaviour: Behaviour::default(),
             seed,
         }
+    }
+
+    /// Returns the transport parameters that are sent, with connection IDs.
+    pub(super) fn all_parameters(
+        &self,
+        ids: impl IntoIterator<Item = (u64, Vec<u8>)>,
+    ) -> TransportParameters {
+        let mut parameters = self.parameters.clone();
+        parameters.extend(ids);
+        if let Some(edit) = &self.edit_parameters {
+            edit(&mut parameters);
+        }
+        TransportParameters::from_pairs(parameters)
     }
 }
 

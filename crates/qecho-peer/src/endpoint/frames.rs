@@ -1,4 +1,4 @@
-//! What the frames of a packet bring about.
+//! Effects of the frames of a packet.
 
 use qecho_packet::{
     Side,
@@ -12,11 +12,19 @@ use crate::{
 };
 
 impl Endpoint {
-    /// Acts on the frames of a packet, up to the first that is malformed.
-    pub(super) fn act_on_frames(&mut self, packet: &ReceivedPacket) {
-        for frame in frames(&packet.payload).map_while(Result::ok) {
-            self.act_on(packet, &frame);
+    /// Acts on the frames of a packet, up to the first that is malformed or refused; tells
+    /// whether none was refused.
+    pub(super) fn act_on_frames(&mut self, packet: &ReceivedPacket) -> bool {
+        for (read, bytes) in packet.frames_with_bytes() {
+            if self.refuses(|rules, endpoint| rules.judge_frame(endpoint, packet, &read, bytes)) {
+                return false;
+            }
+            match read {
+                Ok(frame) => self.act_on(packet, &frame),
+                Err(_) => break,
+            }
         }
+        true
     }
 
     fn act_on(&mut self, packet: &ReceivedPacket, frame: &Frame<'_>) {

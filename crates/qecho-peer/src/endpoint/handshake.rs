@@ -1,4 +1,4 @@
-//! What TLS wants to be done.
+//! Actions that TLS asks for.
 
 use std::time::Instant;
 
@@ -8,13 +8,14 @@ use qecho_packet::{
 };
 use rand::Rng;
 
-use super::{Endpoint, IssuedId, ServerConfig, Violation, random_id};
-use crate::tls::{ClientHello, ClientTls, Level, Message, Negotiated, Output, ServerTls, TlsError};
+use super::{Endpoint, IssuedId, ServerConfig, random_id};
+use crate::{
+    rules::{CRYPTO, Violation},
+    tls::{ClientHello, ClientTls, Level, Message, Negotiated, Output, ServerTls, TlsError},
+};
 
 /// Connection IDs that are issued at most.
 const ISSUED_MAX: u64 = 4;
-/// The type of CRYPTO frames, which is at fault when TLS is.
-const CRYPTO_FRAME: u64 = 0x06;
 
 /// The TLS of a side.
 pub(super) enum Tls {
@@ -82,28 +83,25 @@ impl Endpoint {
         let issued = IssuedId::new(0, self.source, Some(reset_token));
         self.ids.local.push(issued);
 
-        let mut parameters = config.parameters;
+        let retry_source = self.retry_source.iter().map(|id| id.to_vec());
         let ids = [
             (
                 TransportParameters::ORIGINAL_DESTINATION_CONNECTION_ID,
-                self.original_destination,
+                self.original_destination.to_vec(),
             ),
             (
                 TransportParameters::INITIAL_SOURCE_CONNECTION_ID,
-                self.source,
+                self.source.to_vec(),
             ),
         ];
-        parameters.extend(ids.map(|(id, value)| (id, value.to_vec())));
-        if let Some(retry) = self.retry_source {
-            let id = TransportParameters::RETRY_SOURCE_CONNECTION_ID;
-            parameters.push((id, retry.to_vec()));
-        }
-        let id = TransportParameters::STATELESS_RESET_TOKEN;
-        parameters.push((id, reset_token.to_vec()));
-        if let Some(edit) = config.edit_parameters {
-            edit(&mut parameters);
-        }
-        let parameters = TransportParameters::from_pairs(parameters);
+        let ids = ids.into_iter();
+        let ids =
+            ids.chain(retry_source.map(|id| (TransportParameters::RETRY_SOURCE_CONNECTION_ID, id)));
+        let token = (
+            TransportParameters::STATELESS_RESET_TOKEN,
+            reset_token.to_vec(),
+        );
+        let parameters = config.all_parameters(ids.chain([token]));
         let mut tls = config.tls;
         tls.parameters = parameters.as_bytes().to_vec();
         let random = &mut self.random;
@@ -120,10 +118,10 @@ impl Endpoint {
         let read = self.tls.read(level, bytes);
         self.act_on_tls(now);
         if let Err(error) = read {
-            if self.judge.is_some() {
+            if self.rules.is_some() {
                 self.refuse(Violation {
                     code: error.code,
-                    frame_type: Some(CRYPTO_FRAME),
+                    frame_type: Some(CRYPTO),
                     reason: error.reason.clone(),
                     discard: false,
                 });
@@ -168,12 +166,9 @@ impl Endpoint {
         }
     }
 
-    /// Takes the peer's transport parameters, unless the judge refuses them.
+    /// Takes the peer's transport parameters, be they refused or not.
     fn take_parameters(&mut self, bytes: &[u8]) {
-        let violation = self.judged(|judge, endpoint| judge.parameters(endpoint, bytes));
-        if let Some(violation) = violation {
-            self.refuse(violation);
-        }
+        self.refuses(|rules, endpoint| rules.judge_parameters(endpoint, bytes));
         let parameters = TransportParameters::parse(bytes);
         self.streams.allow(&parameters);
         let first = self.ids.remote.iter_mut().find(|id| id.sequence == 0);

@@ -1,11 +1,17 @@
-//! What is known of a connection.
+//! Questions about a connection.
 
-use qecho_packet::{Side, StreamId, TransportParameters, wire::ConnectionId};
+use std::ops::RangeInclusive;
 
-use super::{ConnectionIds, Ended, Endpoint, ReceivedStream, Violation, space_of};
+use qecho_packet::{
+    Side, StreamId, TransportParameters,
+    wire::{ConnectionId, Frame, frames},
+};
+
+use super::{ConnectionIds, Ended, Endpoint, ReceivedStream, space_of};
 use crate::{
     network::PathId,
     received::{Close, ReceivedPacket, Record},
+    rules::Violation,
     tls::{ClientHello, Level, Negotiated, Session, TlsError},
 };
 
@@ -30,7 +36,7 @@ impl Endpoint {
         self.ended.as_ref()
     }
 
-    /// Returns what the judge has closed the connection for.
+    /// Returns what the rules have closed the connection for.
     pub fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
     }
@@ -138,6 +144,23 @@ impl Endpoint {
     /// Tells whether a packet of this number was sent.
     pub fn was_sent(&self, level: Level, number: u64) -> bool {
         self.spaces[space_of(level)].sent.contains(number)
+    }
+
+    /// Tells whether packets of all these numbers were sent.
+    pub(crate) fn has_sent_all(&self, level: Level, numbers: &RangeInclusive<u64>) -> bool {
+        self.spaces[space_of(level)].sent.contains_all(numbers)
+    }
+
+    /// Returns the frames of the packets of a level that were sent.
+    pub(crate) fn sent_frames(&self, level: Level) -> impl Iterator<Item = Frame<'_>> {
+        let sent = self.record.sent.iter();
+        let sent = sent.filter(move |packet| packet.level == level);
+        sent.flat_map(|packet| frames(&packet.payload).map_while(Result::ok))
+    }
+
+    /// Tells whether a frame was sent in a 1-RTT packet.
+    pub(crate) fn has_sent(&self, frame: &Frame<'_>) -> bool {
+        self.sent_frames(Level::OneRtt).any(|sent| sent == *frame)
     }
 
     /// Tells whether the peer has acknowledged a packet.

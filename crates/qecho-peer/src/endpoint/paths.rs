@@ -32,7 +32,7 @@ struct Path {
     went: usize,
     is_validated: bool,
     challenge: Option<Challenge>,
-    /// Where to go back to if the path is not validated.
+    /// The path to go back to if this one is not validated.
     before: Option<PathId>,
 }
 

@@ -88,9 +88,7 @@ impl Endpoint {
 
     fn receive_packet(&mut self, arrival: Arrival, received: &Received, packet: &Protected<'_>) {
         let header = &packet.header;
-        let violation = self.judged(|judge, endpoint| judge.header(endpoint, header, received));
-        if let Some(violation) = violation {
-            self.refuse(violation);
+        if self.refuses(|rules, endpoint| rules.judge_header(endpoint, header, received)) {
             return self.keep_unopened(arrival, Some(header), packet.bytes, Unopened::Refused);
         }
         let why = match header.packet_type {
@@ -219,11 +217,8 @@ impl Endpoint {
         if is_new && self.ended.is_none() && !self.is_discarded[level as usize] {
             // A close has to be told to somebody, too.
             self.learn_source(&packet);
-            let violation = self.judged(|judge, endpoint| judge.packet(endpoint, &packet));
-            match violation {
-                Some(violation) => self.refuse(violation),
-                None => packet.is_processed = true,
-            }
+            packet.is_processed =
+                !self.refuses(|rules, endpoint| rules.judge_packet(endpoint, &packet));
         }
         self.spaces[space].numbers.saw(packet.number);
         if packet.is_processed {
@@ -237,7 +232,7 @@ impl Endpoint {
             self.last_activity = packet.at;
             self.has_asked = false;
             self.learn_peer(&packet);
-            self.act_on_frames(&packet);
+            packet.is_processed = self.act_on_frames(&packet);
             self.follow(&packet, is_largest);
         }
         self.record.packets.push(packet);

@@ -8,12 +8,12 @@ use qecho_packet::{
     wire::{Frame, Header, PacketType, frames, write_integer, write_integer_in},
 };
 
-use super::{Endpoint, IssuedId, space_of};
+use super::{Endpoint, FIXED_BIT, IssuedId, space_of};
 use crate::{
     network::{Ecn, PathId},
     packet::{Content, OutDatagram, Packet, empty},
     received::{RecordedDatagram, SentPacket, is_ack_eliciting},
-    tls::Level,
+    tls::{LEVELS, Level},
 };
 
 /// Bytes of the datagrams that the endpoint sends by itself, which every path carries (RFC 9000
@@ -29,8 +29,6 @@ const TAG_LENGTH: usize = 16;
 const LENGTH_LENGTH: usize = 2;
 /// Bytes before the data of a CRYPTO frame, at most.
 const CRYPTO_HEAD_MAX: usize = 1 + 4 + 2;
-/// The fixed bit (RFC 9000 §17.2).
-const FIXED_BIT: u8 = 0x40;
 
 impl Endpoint {
     /// Returns the next datagram that is to be sent; to be asked until there is none.
@@ -185,9 +183,6 @@ impl Endpoint {
             number,
             payload: payload.to_vec(),
         });
-        if let Some(judge) = &mut self.judge {
-            judge.sent(packet.level, number, payload);
-        }
     }
 
     /// Returns all of a header before the Length or the packet number.
@@ -236,8 +231,7 @@ impl Endpoint {
                 && !self.is_discarded[level as usize]
                 && (level != Level::OneRtt || self.is_complete)
         };
-        let levels = [Level::Initial, Level::Handshake, Level::OneRtt];
-        let packets: Vec<_> = levels
+        let packets: Vec<_> = LEVELS
             .into_iter()
             .filter(|level| is_open(*level))
             .filter_map(|level| Some(empty(level).with([self.due_close(level)?]).once()))
@@ -285,7 +279,7 @@ impl Endpoint {
         }
         let mut left = room;
         let mut packets = Vec::new();
-        for level in [Level::Initial, Level::Handshake, Level::OneRtt] {
+        for level in LEVELS {
             if !self.keys.can_seal(level) || self.is_discarded[level as usize] {
                 continue;
             }

@@ -34,13 +34,17 @@ impl ReceivedStream {
 }
 
 /// All streams of a connection.
-pub(super) struct Streams {
+pub(crate) struct Streams {
     side: Side,
     streams: BTreeMap<StreamId, Stream>,
+    /// Those that the peer knows of, and with credit that waits to be sent.
+    told: Limits,
     own: Limits,
-    /// What the endpoint granted at first, by which credit grows.
+    /// Limits that the endpoint granted at first, by which credit grows.
     windows: Limits,
     peer: Limits,
+    /// Streams that the endpoint has opened, by direction.
+    opened: [u64; 2],
     /// Bytes of all streams, up to the largest offset of each, that came.
     came: u64,
     /// The same that went.
@@ -64,8 +68,11 @@ struct Stream {
     assembler: Assembler,
     /// The largest offset that came.
     came: u64,
-    /// Bytes that the peer may send in all; none before the first frame.
+    /// Bytes that the peer may send in all, with credit that waits to be sent; none before the
+    /// first frame.
     granted: Option<u64>,
+    /// The same as the peer knows of it, if it was raised.
+    told: u64,
     unsent: VecDeque<u8>,
     /// Whether the end was written.
     is_ended: bool,
@@ -107,9 +114,11 @@ impl Streams {
         Self {
             side,
             streams: BTreeMap::new(),
+            told: Limits::default(),
             own: Limits::default(),
             windows: Limits::default(),
             peer: Limits::default(),
+            opened: [0; 2],
             came: 0,
             went: 0,
         }
@@ -119,11 +128,39 @@ impl Streams {
     pub(super) fn grant(&mut self, parameters: &TransportParameters) {
         self.windows = Limits::read(parameters);
         self.own = self.windows;
+        self.told = self.windows;
     }
 
     /// Takes what the peer's transport parameters allow.
     pub(super) fn allow(&mut self, parameters: &TransportParameters) {
         self.peer = Limits::read(parameters);
+    }
+
+    /// Returns the largest offset that came on a stream, and its final size if it is known.
+    pub(crate) fn came_on(&self, id: StreamId) -> (u64, Option<u64>) {
+        let stream = self.streams.get(&id);
+        stream.map_or((0, None), |it| (it.came, it.received.final_size))
+    }
+
+    /// Returns the bytes that the peer may send on a stream in all.
+    pub(crate) fn granted(&self, id: StreamId) -> u64 {
+        let told = self.streams.get(&id).map_or(0, |stream| stream.told);
+        told.max(self.windows.of_stream(id, self.side))
+    }
+
+    /// Tells whether the limit of the connection allows what came, and so many bytes more.
+    pub(crate) fn may_receive(&self, more: u64) -> bool {
+        self.came.saturating_add(more) <= self.told.data
+    }
+
+    /// Returns how many streams of a direction the peer may open.
+    pub(crate) fn may_open(&self, direction: Dir) -> u64 {
+        self.told.streams[kind(direction)]
+    }
+
+    /// Returns how many streams of a direction the endpoint has opened.
+    pub(crate) fn opened(&self, direction: Dir) -> u64 {
+        self.opened[kind(direction)]
     }
 
     pub(super) fn received(&self, id: StreamId) -> Option<&ReceivedStream> {
@@ -225,7 +262,7 @@ impl Streams {
             self.own.data = maximum;
             credit.push(Content::from(Frame::MaxData { maximum }));
         }
-        let kind = usize::from(id.direction() == Dir::Unidirectional);
+        let kind = kind(id.direction());
         let opened = id.index().saturating_add(1);
         if id.initiator() != self.side
             && let Some(maximum) =
@@ -272,13 +309,34 @@ impl Streams {
                     self.note_went(id, end, fin);
                 }
                 Frame::ResetStream { id, final_size, .. } => self.note_went(id, final_size, true),
-                Frame::MaxData { maximum } => self.own.data = self.own.data.max(maximum),
+                Frame::StreamDataBlocked { id, .. } => self.open(id),
+                Frame::MaxData { maximum } => {
+                    self.own.data = self.own.data.max(maximum);
+                    self.told.data = self.told.data.max(maximum);
+                }
+                Frame::MaxStreamData { id, maximum } => {
+                    let told = &mut self.streams.entry(id).or_default().told;
+                    *told = maximum.max(*told);
+                }
+                Frame::MaxStreams { direction, maximum } => {
+                    let told = &mut self.told.streams[kind(direction)];
+                    *told = maximum.max(*told);
+                }
                 _ => {}
             }
         }
     }
 
+    /// Notes that a stream is open, if it is one of the endpoint's.
+    fn open(&mut self, id: StreamId) {
+        if id.initiator() == self.side {
+            let opened = &mut self.opened[kind(id.direction())];
+            *opened = (*opened).max(id.index() + 1);
+        }
+    }
+
     fn note_went(&mut self, id: StreamId, end: u64, is_closed: bool) {
+        self.open(id);
         let stream = self.streams.entry(id).or_default();
         // A script may go beyond all that a frame can tell.
         let end = end.min(INTEGER_MAX);
@@ -294,12 +352,8 @@ impl Streams {
         let room = room.checked_sub(HEAD_MAX + 1)?;
         let allowed_in_all = self.peer.data.saturating_sub(self.went);
         let (peer, side) = (self.peer, self.side);
-        let other = match side {
-            Side::Client => Side::Server,
-            Side::Server => Side::Client,
-        };
         let (id, data, fin) = self.streams.iter_mut().find_map(|(id, stream)| {
-            let allowed = stream.allowed.max(peer.of_stream(*id, other));
+            let allowed = stream.allowed.max(peer.of_stream(*id, side.other()));
             let allowed = allowed.saturating_sub(stream.went).min(allowed_in_all);
             let length = room.min(usize::try_from(allowed).unwrap_or(usize::MAX));
             let length = length.min(stream.unsent.len());
@@ -318,6 +372,10 @@ impl Streams {
             data: &data,
         }))
     }
+}
+
+fn kind(direction: Dir) -> usize {
+    usize::from(direction == Dir::Unidirectional)
 }
 
 /// Returns the limit that gives a whole window again, once half of it is used.

@@ -1,11 +1,14 @@
-//! What happens when nothing does: probes, acknowledgements that were held back, silence.
+//! Timers: probes, acknowledgements that were held back, silence.
 
 use std::time::{Duration, Instant};
 
 use qecho_packet::{Side, TransportParameters, wire::Frame};
 
 use super::{Ended, Endpoint, space_of};
-use crate::{packet::Content, tls::Level};
+use crate::{
+    packet::Content,
+    tls::{LEVELS, Level},
+};
 
 /// Packets whose frames go again by one probe (RFC 9002 §6.2.4).
 const PROBED_PACKETS: usize = 2;
@@ -18,8 +21,7 @@ impl Endpoint {
         if self.ended.is_some() {
             return None;
         }
-        let levels = [Level::Initial, Level::Handshake, Level::OneRtt];
-        let probes = levels.into_iter().filter_map(|level| self.probe_at(level));
+        let probes = LEVELS.into_iter().filter_map(|level| self.probe_at(level));
         let acknowledgements = self.acknowledgements_at();
         let challenge = self.paths.challenged_at().map(|at| at + self.period());
         probes
@@ -39,7 +41,7 @@ impl Endpoint {
             return self.end(Ended::TimedOut);
         }
         let mut has_probed = false;
-        for level in [Level::Initial, Level::Handshake, Level::OneRtt] {
+        for level in LEVELS {
             if self.probe_at(level).is_some_and(|at| at <= now) {
                 self.probe(now, level);
                 has_probed = true;

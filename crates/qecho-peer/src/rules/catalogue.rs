@@ -38,7 +38,7 @@ macro_rules! rules {
     };
 }
 
-/// What breaks such a rule is discarded.
+/// Code of a rule whose breach is discarded.
 const DISCARD: Option<u64> = None;
 
 rules! {

@@ -1,4 +1,4 @@
-//! How frames are encoded, and which may be in which packets (RFC 9000 §12.4, §12.5).
+//! The encoding of frames, and which may be in which packets (RFC 9000 §12.4, §12.5).
 
 use qecho_packet::wire::{Frame, Malformed, whole_integer};
 

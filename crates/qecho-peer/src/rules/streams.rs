@@ -1,49 +1,24 @@
 //! Streams as the peer uses them: states, limits, flow control and final sizes (RFC 9000 §2 to
 //! §4).
 
-use std::collections::HashMap;
-
 use qecho_packet::{
     Dir, Side, StreamId,
     wire::{Frame, INTEGER_MAX},
 };
 
-use super::{Enforced, Granted, Rule};
+use super::{Rule, Rules};
+use crate::endpoint::Endpoint;
 
 /// Streams of one direction that can be at most (RFC 9000 §4.6).
 pub(super) const STREAMS_MAX: u64 = 1 << 60;
 
-/// Record of what the peer has sent on its streams.
-#[derive(Debug, Default)]
-pub(super) struct Streams {
-    received: HashMap<StreamId, Received>,
-    /// Bytes of all streams that count against the connection's limit.
-    total: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Received {
-    /// Offset behind the last byte that came, or that a reset told of.
-    end: u64,
-    final_size: Option<u64>,
-}
-
-/// The two ends of a stream, as a rule is broken at them.
-struct Barred {
-    /// For streams on which the sender of the frame has nothing to say.
-    one_way: Rule,
-    /// For streams that their opener has not opened.
-    not_opened: Rule,
-}
-
-impl Streams {
+impl Rules {
     /// Checks a frame, if it is one of streams.
-    pub(super) fn receive(
-        &mut self,
-        frame: &Frame<'_>,
-        granted: &Granted,
-        enforced: &Enforced,
-    ) -> Result<(), Rule> {
+    pub(super) fn check_stream(&self, endpoint: &Endpoint, frame: &Frame<'_>) -> Result<(), Rule> {
+        // Of a one-way stream, the side that must not have opened it where the peer sends, and
+        // where it receives.
+        let (sending, receiving) = (endpoint.side(), endpoint.side().other());
+        let state = |id, silent, rules| self.check_state(endpoint, id, silent, rules);
         match *frame {
             Frame::Stream {
                 id,
@@ -52,145 +27,80 @@ impl Streams {
                 data,
             } => {
                 let end = offset + data.len() as u64;
-                enforced.demand(Rule::StreamOffset, end <= INTEGER_MAX)?;
-                let barred = Barred {
-                    one_way: Rule::StreamOnSendOnly,
-                    not_opened: Rule::StreamNotOpened,
-                };
-                barred.check_sending(id, granted, enforced)?;
-                self.data(id, end, fin, enforced)?;
-                self.advance(id, end, granted, enforced)
+                self.demand(Rule::StreamOffset, end <= INTEGER_MAX)?;
+                let rules = [Rule::StreamOnSendOnly, Rule::StreamNotOpened];
+                state(id, sending, rules)?;
+                self.check_data(endpoint, id, end, fin.then_some(Rule::FinalSizeOfFins))
             }
             Frame::ResetStream { id, final_size, .. } => {
-                let barred = Barred {
-                    one_way: Rule::ResetOnSendOnly,
-                    not_opened: Rule::ResetNotOpened,
-                };
-                barred.check_sending(id, granted, enforced)?;
-                self.reset(id, final_size, enforced)?;
-                self.advance(id, final_size, granted, enforced)
+                state(id, sending, [Rule::ResetOnSendOnly, Rule::ResetNotOpened])?;
+                self.check_data(endpoint, id, final_size, Some(Rule::FinalSizeOfReset))
             }
             Frame::StopSending { id, .. } => {
-                let barred = Barred {
-                    one_way: Rule::StopOnReceiveOnly,
-                    not_opened: Rule::StopNotOpened,
-                };
-                barred.check_receiving(id, granted, enforced)
+                let rules = [Rule::StopOnReceiveOnly, Rule::StopNotOpened];
+                state(id, receiving, rules)
             }
             Frame::MaxStreamData { id, .. } => {
-                let barred = Barred {
-                    one_way: Rule::MaxStreamDataOnReceiveOnly,
-                    not_opened: Rule::MaxStreamDataNotOpened,
-                };
-                barred.check_receiving(id, granted, enforced)
+                let one_way = Rule::MaxStreamDataOnReceiveOnly;
+                state(id, receiving, [one_way, Rule::MaxStreamDataNotOpened])
             }
             Frame::StreamDataBlocked { id, .. } => {
-                let barred = Barred {
-                    one_way: Rule::BlockedOnSendOnly,
-                    not_opened: Rule::BlockedNotOpened,
-                };
-                barred.check_sending(id, granted, enforced)
+                let rules = [Rule::BlockedOnSendOnly, Rule::BlockedNotOpened];
+                state(id, sending, rules)
             }
             Frame::MaxStreams { maximum, .. } => {
-                enforced.demand(Rule::MaxStreamsRange, maximum <= STREAMS_MAX)
+                self.demand(Rule::MaxStreamsRange, maximum <= STREAMS_MAX)
             }
             Frame::StreamsBlocked { limit, .. } => {
-                enforced.demand(Rule::StreamsBlockedRange, limit <= STREAMS_MAX)
+                self.demand(Rule::StreamsBlockedRange, limit <= STREAMS_MAX)
             }
             _ => Ok(()),
         }
     }
 
-    /// Checks the final size of a stream against data that came (RFC 9000 §4.5).
-    fn data(&mut self, id: StreamId, end: u64, fin: bool, enforced: &Enforced) -> Result<(), Rule> {
-        let stream = self.received.entry(id).or_default();
-        match (stream.final_size, fin) {
-            (Some(size), true) => enforced.demand(Rule::FinalSizeOfFins, end == size)?,
-            (Some(size), false) => enforced.demand(Rule::DataBeyondFinalSize, end <= size)?,
-            (None, true) => enforced.demand(Rule::FinalSizeBelowData, end >= stream.end)?,
-            (None, false) => {}
-        }
-        if fin {
-            stream.final_size.get_or_insert(end);
-        }
-        Ok(())
-    }
-
-    /// Checks the final size that a reset tells (RFC 9000 §4.5).
-    fn reset(&mut self, id: StreamId, size: u64, enforced: &Enforced) -> Result<(), Rule> {
-        let stream = self.received.entry(id).or_default();
-        match stream.final_size {
-            Some(known) => enforced.demand(Rule::FinalSizeOfReset, size == known)?,
-            None => enforced.demand(Rule::FinalSizeBelowData, size >= stream.end)?,
-        }
-        stream.final_size.get_or_insert(size);
-        Ok(())
-    }
-
-    /// Counts what came, or will not come any more, against the limits (RFC 9000 §4.1, §4.5).
-    fn advance(
-        &mut self,
-        id: StreamId,
-        end: u64,
-        granted: &Granted,
-        enforced: &Enforced,
-    ) -> Result<(), Rule> {
-        let stream = self.received.entry(id).or_default();
-        let more = end.saturating_sub(stream.end);
-        stream.end += more;
-        self.total = self.total.saturating_add(more);
-        let is_within = more == 0 || end <= granted.stream_data(id);
-        enforced.demand(Rule::StreamDataLimit, is_within)?;
-        let is_within = more == 0 || self.total <= granted.data;
-        enforced.demand(Rule::DataLimit, is_within)
-    }
-}
-
-impl Barred {
-    /// Checks that the peer, who sends the frame, may send on the stream.
-    fn check_sending(
-        self,
-        id: StreamId,
-        granted: &Granted,
-        enforced: &Enforced,
-    ) -> Result<(), Rule> {
-        self.check(id, granted.side, granted, enforced)
-    }
-
-    /// Checks that the peer, who sends the frame, may receive on the stream.
-    fn check_receiving(
-        self,
-        id: StreamId,
-        granted: &Granted,
-        enforced: &Enforced,
-    ) -> Result<(), Rule> {
-        let peer = match granted.side {
-            Side::Client => Side::Server,
-            Side::Server => Side::Client,
-        };
-        self.check(id, peer, granted, enforced)
-    }
-
-    /// Checks a stream on which, if it is unidirectional, `silent` would have to be its opener
-    /// to make the frame wrong.
-    fn check(
-        self,
+    /// Checks that there is, or may be, a stream on which the frame has something to say; else
+    /// one of both rules is broken: the first by a frame on a one-way stream that `silent` has
+    /// opened, the second by one on a stream of this side that it has not opened.
+    fn check_state(
+        &self,
+        endpoint: &Endpoint,
         id: StreamId,
         silent: Side,
-        granted: &Granted,
-        enforced: &Enforced,
+        [one_way, not_opened]: [Rule; 2],
     ) -> Result<(), Rule> {
-        if id.direction() == Dir::Unidirectional && id.initiator() == silent {
-            return enforced.demand(self.one_way, false);
+        let (streams, direction) = (&endpoint.streams, id.direction());
+        if direction == Dir::Unidirectional && id.initiator() == silent {
+            return self.demand(one_way, false);
         }
-        if id.initiator() == granted.side {
-            let is_open = id.index() < granted.opened(id.direction());
-            return enforced.demand(self.not_opened, is_open);
+        if id.initiator() == endpoint.side() {
+            return self.demand(not_opened, id.index() < streams.opened(direction));
         }
-        let rule = match id.direction() {
+        let rule = match direction {
             Dir::Bidirectional => Rule::BidirectionalStreamLimit,
             Dir::Unidirectional => Rule::UnidirectionalStreamLimit,
         };
-        enforced.demand(rule, id.index() < granted.streams(id.direction()))
+        self.demand(rule, id.index() < streams.may_open(direction))
+    }
+
+    /// Checks data up to an offset against the final size, which it tells itself perhaps and
+    /// then by some rule has to repeat (RFC 9000 §4.5), and against the limits (§4.1).
+    fn check_data(
+        &self,
+        endpoint: &Endpoint,
+        id: StreamId,
+        end: u64,
+        repeats: Option<Rule>,
+    ) -> Result<(), Rule> {
+        let streams = &endpoint.streams;
+        let (came, final_size) = streams.came_on(id);
+        match (final_size, repeats) {
+            (Some(size), Some(rule)) => self.demand(rule, end == size)?,
+            (Some(size), None) => self.demand(Rule::DataBeyondFinalSize, end <= size)?,
+            (None, Some(_)) => self.demand(Rule::FinalSizeBelowData, end >= came)?,
+            (None, None) => {}
+        }
+        self.demand(Rule::StreamDataLimit, end <= streams.granted(id))?;
+        let more = end.saturating_sub(came);
+        self.demand(Rule::DataLimit, end == 0 || streams.may_receive(more))
     }
 }

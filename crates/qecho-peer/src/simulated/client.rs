@@ -2,15 +2,12 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use qecho_packet::{
-    Side,
-    wire::{ConnectionId, PacketType, packets},
-};
+use qecho_packet::wire::{ConnectionId, PacketType, packets};
 
 use super::Far;
 use crate::{
     endpoint::{ClientConfig, Endpoint},
-    faults::Fault,
+    faults::{self, Fault},
     network::Received,
     packet::OutDatagram,
     rules::Rules,
@@ -25,14 +22,6 @@ pub struct SimulatedClient {
     is_dead: bool,
 }
 
-impl std::fmt::Debug for SimulatedClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimulatedClient")
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
-    }
-}
-
 impl SimulatedClient {
     /// Makes a client whose rules and faults make it well-behaved, if there are none of the
     /// latter, or a mutant.
@@ -44,14 +33,13 @@ impl SimulatedClient {
     ) -> Self {
         let faults = BTreeSet::from_iter(faults);
         for fault in &faults {
-            fault.spoil(&mut config.behaviour);
+            config.behaviour.leave_out(*fault);
         }
         if faults.contains(&Fault::ShortDestination) {
             config.destination = ConnectionId::new(&[1, 2, 3, 4]);
         }
-        let judge = Box::new(change(Rules::new(Side::Client)));
         Self {
-            endpoint: Endpoint::client(config, now).with_judge(judge),
+            endpoint: Endpoint::client(config, now).with_rules(change(Rules::default())),
             is_dead: faults.contains(&Fault::Silent),
             faults,
             seen: 0,
@@ -81,13 +69,7 @@ impl Far for SimulatedClient {
             return;
         }
         self.endpoint.receive(now, received);
-        for fault in &self.faults {
-            fault.react(&mut self.endpoint, self.seen);
-        }
-        self.seen = self.endpoint.received().len();
-        let is_violated =
-            self.endpoint.violation().is_some() || self.endpoint.tls_error().is_some();
-        self.is_dead |= is_violated && self.faults.contains(&Fault::Crashes);
+        self.is_dead |= faults::react(&self.faults, &mut self.endpoint, &mut self.seen);
     }
 
     fn timeout(&mut self, now: Instant) {

@@ -5,20 +5,16 @@ use std::{
     time::Instant,
 };
 
-use qecho_packet::{
-    Side,
-    wire::{ConnectionId, Header, PacketType, packets},
-};
-
 use super::{Chance, Far, stateless};
 use crate::{
     echo::Echo,
     endpoint::{Endpoint, ServerConfig},
-    faults::Fault,
+    faults::{self, Fault},
     network::{Ecn, PathId, Received},
     packet::OutDatagram,
     rules::Rules,
 };
+use qecho_packet::wire::{ConnectionId, Header, PacketType, packets};
 
 /// Bytes of the connection IDs that endpoints choose.
 const ID_LENGTH: usize = 8;
@@ -44,24 +40,15 @@ pub struct SimulatedServer {
     outbox: VecDeque<OutDatagram>,
 }
 
-impl std::fmt::Debug for SimulatedServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimulatedServer")
-            .field("connections", &self.connections.len())
-            .field("faults", &self.faults)
-            .finish_non_exhaustive()
-    }
-}
-
 impl SimulatedServer {
     /// Makes a well-behaved server; each connection has the settings but its own seed.
     pub fn new(config: ServerConfig) -> Self {
         Self {
             connections: Vec::new(),
             echoes: Vec::new(),
-            chance: Chance::new(config.seed),
+            chance: Chance(config.seed),
             config,
-            rules: Box::new(|| Rules::new(Side::Server)),
+            rules: Box::new(Rules::default),
             faults: BTreeSet::new(),
             habits: Vec::new(),
             is_dead: false,
@@ -72,7 +59,7 @@ impl SimulatedServer {
     /// Changes the rules of each connection: makes the server a mutant.
     #[must_use]
     pub fn with_rules(mut self, change: impl Fn(Rules) -> Rules + 'static) -> Self {
-        self.rules = Box::new(move || change(Rules::new(Side::Server)));
+        self.rules = Box::new(move || change(Rules::default()));
         self
     }
 
@@ -81,7 +68,7 @@ impl SimulatedServer {
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         for fault in &self.faults {
-            fault.spoil(&mut self.config.behaviour);
+            self.config.behaviour.leave_out(*fault);
         }
         self
     }
@@ -137,8 +124,7 @@ impl SimulatedServer {
     fn accept(&mut self, now: Instant, received: &Received) {
         let mut config = self.config.clone();
         config.seed = self.chance.next();
-        let judge = Box::new((self.rules)());
-        let mut endpoint = Endpoint::server(config, now).with_judge(judge);
+        let mut endpoint = Endpoint::server(config, now).with_rules((self.rules)());
         endpoint.receive(now, received);
         let is_begun = !endpoint.received().is_empty();
         if !is_begun && self.has(Fault::AnswersUnauthentic) {
@@ -166,15 +152,11 @@ impl SimulatedServer {
         let endpoint = &mut self.connections[index];
         let (echo, seen) = &mut self.echoes[index];
         echo.advance(endpoint);
-        for fault in &self.faults {
-            fault.react(endpoint, *seen);
-        }
+        let before = *seen;
+        self.is_dead |= faults::react(&self.faults, endpoint, seen);
         for habit in &self.habits {
-            habit(endpoint, *seen);
+            habit(endpoint, before);
         }
-        *seen = endpoint.received().len();
-        let is_violated = endpoint.violation().is_some() || endpoint.tls_error().is_some();
-        self.is_dead |= is_violated && self.has(Fault::Crashes);
     }
 
     /// Tells whether the packets of a datagram are to different connection IDs.

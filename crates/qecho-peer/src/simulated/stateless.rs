@@ -1,4 +1,4 @@
-//! What a server answers without a connection: Version Negotiation (RFC 9000 §6) and stateless
+//! Answers of a server without a connection: Version Negotiation (RFC 9000 §6) and stateless
 //! resets (§10.3).
 
 use std::collections::BTreeSet;
@@ -45,14 +45,12 @@ impl<'a> LongHeader<'a> {
         let mut packet = vec![0xc0 | chance.next() as u8];
         packet.extend([0; 4]);
         for id in ids {
-            let is_cut = faults.contains(&Fault::CutVersionNegotiation);
-            let id = if is_cut {
-                &id[..id.len().min(ID_MAX)]
-            } else {
-                id
+            let length = match faults.contains(&Fault::CutVersionNegotiation) {
+                true => id.len().min(ID_MAX),
+                false => id.len(),
             };
-            packet.push(id.len() as u8);
-            packet.extend_from_slice(id);
+            packet.push(length as u8);
+            packet.extend_from_slice(&id[..length]);
         }
         let reserved = chance.next() as u32 & 0xf0f0_f0f0 | 0x0a0a_0a0a;
         for version in [reserved, VERSION_1] {
@@ -102,19 +100,15 @@ pub(super) fn reset(
     chance: &mut Chance,
 ) -> Option<Vec<u8>> {
     let is_short = datagram.first().is_some_and(|first| first & 0x80 == 0);
-    let length = if faults.contains(&Fault::LargeReset) {
-        datagram.len()
-    } else if faults.contains(&Fault::ResetToTiny) {
-        RESET_MIN.max(datagram.len().saturating_sub(1).min(RESET))
-    } else {
-        datagram.len().saturating_sub(1).min(RESET)
-    };
+    let mut length = datagram.len().saturating_sub(1).min(RESET);
+    if faults.contains(&Fault::LargeReset) {
+        length = datagram.len();
+    }
+    if faults.contains(&Fault::ResetToTiny) {
+        length = length.max(RESET_MIN);
+    }
     if !is_short || length < RESET_MIN {
         return None;
     }
-    let [mut token, mut noise] = [[0; 16]; 2];
-    for byte in token.iter_mut().chain(&mut noise) {
-        *byte = chance.next() as u8;
-    }
-    Some(stateless_reset(&token, length, &noise))
+    Some(stateless_reset(&chance.array(), length, &chance.array()))
 }

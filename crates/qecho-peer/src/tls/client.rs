@@ -5,28 +5,28 @@ mod config;
 mod hello;
 mod server_hello;
 
+use std::time::Duration;
+
+use qecho_packet::Side;
+
 pub use self::config::{ClientConfig, Verification};
 use self::server_hello::Retry;
 use super::{
     EarlyData, Level, Negotiated, Output, Session, TlsError, TlsRule,
-    exchange::{Exchange, Received},
+    exchange::{Exchange, Received, ends},
     groups::KeyShare,
     key_schedule::{KeySchedule, TrafficSecrets, resumption_key},
     message::{
-        self, ClientHello, EARLY_DATA_ALLOWED, Message, NewSessionTicket, extension,
-        extension_type as kind,
+        ClientHello, EARLY_DATA_ALLOWED, Message, NewSessionTicket, decoded,
+        extension_type as kind, max_early_data_size,
     },
-    rules::Place,
-    seeds::Seeds,
 };
-use std::time::Duration;
 
 /// A client's TLS.
 pub struct ClientTls {
     config: ClientConfig,
     exchange: Exchange,
     state: State,
-    seeds: Seeds,
     random: [u8; 32],
     /// The last ClientHello, as it was sent.
     hello: ClientHello,
@@ -57,20 +57,20 @@ enum State {
     Connected,
 }
 
+ends!(ClientTls);
+
 impl ClientTls {
     /// Begins a handshake: the first outputs are there at once.
     pub fn new(config: ClientConfig, random: &mut dyn FnMut(&mut [u8])) -> Self {
-        let mut seeds = Seeds::new(random);
-        let shares = config.shares.iter();
-        let shares = shares
-            .map(|group| KeyShare::generate(*group, &mut seeds))
-            .collect();
+        let mut exchange =
+            Exchange::new(Side::Client, &config.ignore, config.edit.as_ref(), random);
+        let groups = config.shares.iter();
+        let shares = groups.map(|group| KeyShare::generate(*group, &mut exchange.random));
         let mut client = Self {
-            exchange: Exchange::new(&config.ignore, config.edit.clone()),
             state: State::ServerHello,
-            random: seeds.draw(),
+            shares: shares.collect(),
+            random: exchange.draw(),
             hello: ClientHello::default(),
-            shares,
             retry: None,
             negotiated: Negotiated::default(),
             schedule: None,
@@ -79,40 +79,12 @@ impl ClientTls {
             requested: None,
             parameters: Vec::new(),
             resumption_master: Vec::new(),
-            seeds,
+            exchange,
             config,
         };
         client.send_hello();
         client.begin_early_data();
         client
-    }
-
-    /// Takes CRYPTO data of a level, in their order.
-    ///
-    /// # Errors
-    /// If the server has broken a rule that is not ignored. Nothing is to be read after it.
-    pub fn read(&mut self, level: Level, bytes: &[u8]) -> Result<(), TlsError> {
-        self.exchange.receive(level, bytes)?;
-        while let Some(received) = self.exchange.next()? {
-            self.handle(received)?;
-        }
-        Ok(())
-    }
-
-    /// Returns what is to be done next.
-    pub fn output(&mut self) -> Option<Output> {
-        self.exchange.next_output()
-    }
-
-    /// Sends a message that belongs to no handshake: it is not edited and does not enter the
-    /// transcript.
-    pub fn send_message(&mut self, level: Level, message: &Message) {
-        self.exchange.send_aside(level, message);
-    }
-
-    /// Returns what both sides have agreed on so far.
-    pub fn negotiated(&self) -> &Negotiated {
-        &self.negotiated
     }
 
     fn handle(&mut self, received: Received) -> Result<(), TlsError> {
@@ -145,25 +117,18 @@ impl ClientTls {
             }
             (State::Connected, Message::NewSessionTicket(ticket)) => self.read_ticket(ticket),
             (State::Connected, Message::CertificateRequest(_)) => {
-                let reason = "CertificateRequest after the handshake";
-                let rules = &self.exchange.rules;
-                rules.require(TlsRule::PostHandshakeRequest, false, reason)
+                self.exchange.require(TlsRule::PostHandshakeRequest, false)
             }
             (_, message) => self.exchange.refuse(&message),
         }
     }
 
     fn read_ticket(&mut self, ticket: NewSessionTicket) -> Result<(), TlsError> {
-        let rules = &self.exchange.rules;
-        rules.check_extensions(Place::NewSessionTicket, &ticket.extensions, &[])?;
-        let early_data = extension(&ticket.extensions, kind::EARLY_DATA);
-        let early_data = early_data.map(message::max_early_data_size).transpose()?;
-        let allowed = early_data.is_none_or(|size| size == EARLY_DATA_ALLOWED);
-        let reason = format!(
-            "ticket with max_early_data_size {}",
-            early_data.unwrap_or(0)
-        );
-        rules.require(TlsRule::TicketEarlyData, allowed, reason)?;
+        let extensions = &ticket.extensions;
+        let early_data = decoded(extensions, kind::EARLY_DATA, max_early_data_size)?;
+        let is_allowed = early_data.is_none_or(|size| size == EARLY_DATA_ALLOWED);
+        self.exchange
+            .require(TlsRule::TicketEarlyData, is_allowed)?;
         let Some(suite) = self.negotiated.suite else {
             return Ok(());
         };
@@ -182,7 +147,7 @@ impl ClientTls {
 }
 
 impl Negotiated {
-    fn reject_early_data(&mut self) {
+    pub(super) fn reject_early_data(&mut self) {
         if self.early_data == EarlyData::Offered {
             self.early_data = EarlyData::Rejected;
         }

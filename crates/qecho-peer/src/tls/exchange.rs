@@ -1,19 +1,20 @@
 //! Messages of one handshake as they come and go: put together from CRYPTO data, edited, counted
 //! into the transcript, and given out with the keys that they bring.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use qecho_packet::{
+    Side,
     close::CRYPTO_BUFFER_EXCEEDED,
     protection::{Secret, Suite},
     wire::tls::{HEADER_LENGTH, body_length},
 };
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     Level, Output, TlsError, TlsRule,
-    key_schedule::{TrafficSecrets, hash},
-    message::{Message, kind},
-    rules::Rules,
+    key_schedule::{KeySchedule, TrafficSecrets, hash, verify_data},
+    message::{Extension, Message, extension, kind},
 };
 
 /// A change to each message before it is sent.
@@ -25,8 +26,12 @@ const BUFFERED_MAX: usize = 256 << 10;
 
 /// One side's messages.
 pub(super) struct Exchange {
-    pub(super) rules: Rules,
     pub(super) transcript: Transcript,
+    /// Random values that the same seed repeats. ECDSA signatures and ML-KEM draw from the
+    /// system, whatever the seed is.
+    pub(super) random: StdRng,
+    side: Side,
+    ignored: Vec<TlsRule>,
     edit: Option<Edit>,
     outputs: VecDeque<Output>,
     /// The level at which messages come.
@@ -42,15 +47,74 @@ pub(super) struct Received {
 }
 
 impl Exchange {
-    pub(super) fn new(ignored: &[TlsRule], edit: Option<Edit>) -> Self {
+    pub(super) fn new(
+        side: Side,
+        ignored: &[TlsRule],
+        edit: Option<&Edit>,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Self {
+        let mut seed = [0; 32];
+        random(&mut seed);
         Self {
-            rules: Rules::without(ignored),
             transcript: Transcript::default(),
-            edit,
+            random: StdRng::from_seed(seed),
+            side,
+            ignored: ignored.to_vec(),
+            edit: edit.cloned(),
             outputs: VecDeque::new(),
             level: Level::Initial,
             buffered: Vec::new(),
         }
+    }
+
+    /// Returns 32 bytes that were not there before.
+    pub(super) fn draw(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Fails if the rule does not hold and is not ignored.
+    pub(super) fn require(&self, rule: TlsRule, holds: bool) -> Result<(), TlsError> {
+        self.require_as(rule, holds, format_args!("broken: {}", rule.text()))
+    }
+
+    /// The same, and says more than that the rule does not hold.
+    pub(super) fn require_as(
+        &self,
+        rule: TlsRule,
+        holds: bool,
+        reason: impl fmt::Display,
+    ) -> Result<(), TlsError> {
+        if holds || self.ignored.contains(&rule) {
+            return Ok(());
+        }
+        Err(TlsError {
+            rule: Some(rule),
+            ..TlsError::new(rule.code(), reason)
+        })
+    }
+
+    /// Checks that a message answers no extension but those that its receiver has offered.
+    pub(super) fn check_answers(
+        &self,
+        answers: &[Extension],
+        offered: &[Extension],
+    ) -> Result<(), TlsError> {
+        let unsolicited = answers
+            .iter()
+            .find(|(kind, _)| extension(offered, *kind).is_none());
+        let reason = || {
+            format!(
+                "extension {} was not offered",
+                unsolicited.map_or(0, |it| it.0)
+            )
+        };
+        self.require_as(
+            TlsRule::UnsolicitedExtension,
+            unsolicited.is_none(),
+            reason(),
+        )
     }
 
     /// Takes CRYPTO data of a level, in their order.
@@ -59,13 +123,12 @@ impl Exchange {
             return Ok(());
         }
         if level != self.level {
-            let rule = if level < self.level {
-                TlsRule::EarlierLevel
-            } else {
-                TlsRule::LaterLevel
+            let rule = match level < self.level {
+                true => TlsRule::EarlierLevel,
+                false => TlsRule::LaterLevel,
             };
             let reason = format!("{level:?} CRYPTO data while {:?} is due", self.level);
-            return self.rules.require(rule, false, reason);
+            return self.require_as(rule, false, reason);
         }
         if self.buffered.len() + bytes.len() > BUFFERED_MAX {
             let reason = "too much CRYPTO data for one message";
@@ -83,32 +146,26 @@ impl Exchange {
                 return Ok(None);
             };
             let bytes: Vec<u8> = self.buffered.drain(..length).collect();
-            let forbidden = match bytes[0] {
-                kind::KEY_UPDATE => Some((TlsRule::KeyUpdate, "KeyUpdate")),
-                kind::END_OF_EARLY_DATA => Some((TlsRule::EndOfEarlyData, "EndOfEarlyData")),
-                _ => None,
-            };
-            if let Some((rule, name)) = forbidden {
-                let reason = format!("{name}, which QUIC does not have");
-                self.rules.require(rule, false, reason)?;
-                continue;
+            match bytes[0] {
+                kind::KEY_UPDATE => self.require(TlsRule::KeyUpdate, false)?,
+                kind::END_OF_EARLY_DATA => self.require(TlsRule::EndOfEarlyData, false)?,
+                _ => {
+                    let message = Message::read(&bytes)?;
+                    return Ok(Some(Received { message, bytes }));
+                }
             }
-            let message = Message::read(&bytes)?;
-            return Ok(Some(Received { message, bytes }));
         }
     }
 
     /// Refuses a message that has no place here, or drops it.
     pub(super) fn refuse(&self, message: &Message) -> Result<(), TlsError> {
         let reason = format!("unexpected {}", message.name());
-        self.rules.require(TlsRule::Order, false, reason)
+        self.require_as(TlsRule::Order, false, reason)
     }
 
     /// Goes on to the next level at which messages come.
     pub(super) fn advance(&mut self, level: Level) -> Result<(), TlsError> {
-        let reason = format!("CRYPTO data after the last message of {:?}", self.level);
-        let holds = self.buffered.is_empty();
-        self.rules.require(TlsRule::KeyChange, holds, reason)?;
+        self.require(TlsRule::KeyChange, self.buffered.is_empty())?;
         self.buffered.clear();
         self.level = level;
         Ok(())
@@ -145,6 +202,24 @@ impl Exchange {
         }
     }
 
+    pub(super) fn send_finished(&mut self, suite: Suite, secrets: &TrafficSecrets) {
+        let transcript = self.transcript.hash(suite);
+        let data = verify_data(suite, secrets.of(self.side), &transcript);
+        self.send(Level::Handshake, Message::Finished(data));
+    }
+
+    /// Checks the Finished that was added to the transcript last.
+    pub(super) fn check_finished(
+        &self,
+        suite: Suite,
+        secrets: &TrafficSecrets,
+        data: &[u8],
+    ) -> Result<(), TlsError> {
+        let transcript = self.transcript.hash_before_last(suite);
+        let expected = verify_data(suite, secrets.of(self.side.other()), &transcript);
+        self.require(TlsRule::Finished, data == expected)
+    }
+
     pub(super) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
@@ -153,56 +228,113 @@ impl Exchange {
         self.outputs.pop_front()
     }
 
-    /// Gives out keys of a level.
+    /// Derives the secrets of a level from what was said so far, and logs them.
+    pub(super) fn derive(
+        &mut self,
+        level: Level,
+        schedule: &KeySchedule,
+        client_random: [u8; 32],
+    ) -> TrafficSecrets {
+        let (label, log_labels) = match level {
+            Level::Handshake => ("hs traffic", HANDSHAKE_LABELS),
+            _ => ("ap traffic", APPLICATION_LABELS),
+        };
+        let transcript = self.transcript.hash(schedule.suite());
+        let secrets = schedule.traffic(label, &transcript);
+        self.log(log_labels[0], client_random, &secrets.client);
+        self.log(log_labels[1], client_random, &secrets.server);
+        secrets
+    }
+
+    /// Gives out the keys of some senders of a level.
     pub(super) fn install(
         &mut self,
         level: Level,
         suite: Suite,
-        local: Option<&[u8]>,
-        remote: Option<&[u8]>,
+        secrets: &TrafficSecrets,
+        senders: &[Side],
     ) {
-        let secret = |bytes| Secret::new(bytes).expect("it has the length of a hash");
+        let secret = |side| Secret::new(secrets.of(side)).filter(|_| senders.contains(&side));
+        let (local, remote) = (secret(self.side), secret(self.side.other()));
         self.output(Output::Keys {
             level,
             suite,
-            local: local.map(secret),
-            remote: remote.map(secret),
+            local,
+            remote,
         });
     }
 
-    /// Gives out secrets of both directions for a key log.
-    pub(super) fn log(
-        &mut self,
-        labels: [&'static str; 2],
-        client_random: [u8; 32],
-        secrets: &TrafficSecrets,
-    ) {
-        for (label, secret) in labels.into_iter().zip([&secrets.client, &secrets.server]) {
-            self.output(Output::KeyLog {
-                label,
-                client_random,
-                secret: secret.clone(),
-            });
-        }
+    /// Derives the secret of 0-RTT packets from a pre-shared key, logs it and gives out the keys.
+    pub(super) fn install_early(&mut self, suite: Suite, psk: &[u8], client_random: [u8; 32]) {
+        let transcript = self.transcript.hash(suite);
+        let client = KeySchedule::new(suite, Some(psk)).derive(b"c e traffic", &transcript);
+        self.log("CLIENT_EARLY_TRAFFIC_SECRET", client_random, &client);
+        let secrets = TrafficSecrets {
+            client,
+            server: Vec::new(),
+        };
+        self.install(Level::EarlyData, suite, &secrets, &[Side::Client]);
+    }
+
+    fn log(&mut self, label: &'static str, client_random: [u8; 32], secret: &[u8]) {
+        self.output(Output::KeyLog {
+            label,
+            client_random,
+            secret: secret.to_vec(),
+        });
     }
 }
 
 /// Labels of handshake secrets in a key log.
-pub(super) const HANDSHAKE_LABELS: [&str; 2] = [
+const HANDSHAKE_LABELS: [&str; 2] = [
     "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
     "SERVER_HANDSHAKE_TRAFFIC_SECRET",
 ];
 /// Labels of application secrets in a key log.
-pub(super) const APPLICATION_LABELS: [&str; 2] =
-    ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"];
-/// Label of the secret of 0-RTT packets in a key log.
-pub(super) const EARLY_LABEL: &str = "CLIENT_EARLY_TRAFFIC_SECRET";
+const APPLICATION_LABELS: [&str; 2] = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"];
+
+/// Methods that both ends of a handshake have.
+macro_rules! ends {
+    ($($end:ident)*) => {$(
+        impl $end {
+            /// Takes CRYPTO data of a level, in their order.
+            ///
+            /// # Errors
+            /// If the peer has broken a rule that is not ignored, or if both sides have nothing
+            /// in common. Nothing is to be read after it.
+            pub fn read(&mut self, level: Level, bytes: &[u8]) -> Result<(), TlsError> {
+                self.exchange.receive(level, bytes)?;
+                while let Some(received) = self.exchange.next()? {
+                    self.handle(received)?;
+                }
+                Ok(())
+            }
+
+            /// Returns what is to be done next.
+            pub fn output(&mut self) -> Option<Output> {
+                self.exchange.next_output()
+            }
+
+            /// Sends a message that belongs to no handshake: it is not edited and does not enter
+            /// the transcript.
+            pub fn send_message(&mut self, level: Level, message: &Message) {
+                self.exchange.send_aside(level, message);
+            }
+
+            /// Returns what both sides have agreed on so far.
+            pub fn negotiated(&self) -> &Negotiated {
+                &self.negotiated
+            }
+        }
+    )*};
+}
+pub(super) use ends;
 
 /// All messages of the handshake so far (RFC 8446 §4.4.1).
 #[derive(Default)]
 pub(super) struct Transcript {
     bytes: Vec<u8>,
-    /// Where the last message begins.
+    /// Offset of the last message.
     last: usize,
 }
 

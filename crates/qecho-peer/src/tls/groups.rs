@@ -7,7 +7,7 @@ use aws_lc_rs::{
     kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768},
 };
 
-use super::seeds::Seeds;
+use rand::{Rng, rngs::StdRng};
 
 /// Bytes of an ML-KEM-768 encapsulation key, which a client's share begins with.
 const ENCAPSULATION_KEY_LENGTH: usize = 1_184;
@@ -47,15 +47,15 @@ impl Group {
 /// A client's half of a key exchange.
 pub(super) struct KeyShare {
     pub(super) group: Group,
-    /// What the peer learns of it.
+    /// The half that the peer learns.
     pub(super) public: Vec<u8>,
     classical: PrivateKey,
     post_quantum: Option<DecapsulationKey>,
 }
 
 impl KeyShare {
-    pub(super) fn generate(group: Group, seeds: &mut Seeds) -> Self {
-        let classical = private_key(group, seeds);
+    pub(super) fn generate(group: Group, random: &mut StdRng) -> Self {
+        let classical = private_key(group, random);
         let mut public = Vec::new();
         let post_quantum = (group == Group::X25519MlKem768).then(|| {
             let key = DecapsulationKey::generate(&ML_KEM_768).expect("the system has randomness");
@@ -94,9 +94,9 @@ impl KeyShare {
 pub(super) fn respond(
     group: Group,
     client_share: &[u8],
-    seeds: &mut Seeds,
+    random: &mut StdRng,
 ) -> Option<(Vec<u8>, Vec<u8>)> {
-    let classical = private_key(group, seeds);
+    let classical = private_key(group, random);
     if group != Group::X25519MlKem768 {
         return Some((public_key(&classical), agree(&classical, client_share)?));
     }
@@ -108,11 +108,13 @@ pub(super) fn respond(
     Some((share, secret))
 }
 
-fn private_key(group: Group, seeds: &mut Seeds) -> PrivateKey {
+fn private_key(group: Group, random: &mut StdRng) -> PrivateKey {
     let algorithm = algorithm(group);
     // One of 2^32 draws is no private key of P-256: it is above the group's order.
     loop {
-        if let Ok(key) = PrivateKey::from_private_key(algorithm, &seeds.draw()) {
+        let mut bytes = [0; 32];
+        random.fill_bytes(&mut bytes);
+        if let Ok(key) = PrivateKey::from_private_key(algorithm, &bytes) {
             return key;
         }
     }

@@ -5,7 +5,14 @@ use aws_lc_rs::{
     hkdf::{self, KeyType, Prk, Salt},
     hmac,
 };
-use qecho_packet::protection::Suite;
+use qecho_packet::{Side, protection::Suite};
+
+/// All suites, the favourite first.
+pub(super) const SUITES: [Suite; 3] = [
+    Suite::Aes128GcmSha256,
+    Suite::Aes256GcmSha384,
+    Suite::ChaCha20Poly1305Sha256,
+];
 
 /// One stage of the schedule, after its HKDF-Extract.
 pub(super) struct KeySchedule {
@@ -29,12 +36,25 @@ impl KeyType for Length {
     }
 }
 
+impl TrafficSecrets {
+    pub(super) fn of(&self, sender: Side) -> &[u8] {
+        match sender {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+}
+
 impl KeySchedule {
     /// Begins with the Early Secret of a pre-shared key, or of none.
     pub(super) fn new(suite: Suite, psk: Option<&[u8]>) -> Self {
         let zeros = vec![0; hash_length(suite)];
         let secret = Salt::new(hkdf(suite), &zeros).extract(psk.unwrap_or(&zeros));
         Self { suite, secret }
+    }
+
+    pub(super) fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// Goes on to the Handshake Secret.
@@ -114,14 +134,8 @@ pub(super) fn suite_number(suite: Suite) -> u16 {
 
 /// Returns the suite of a number, if it is one of these.
 pub(super) fn suite_of(number: u16) -> Option<Suite> {
-    let suites = [
-        Suite::Aes128GcmSha256,
-        Suite::Aes256GcmSha384,
-        Suite::ChaCha20Poly1305Sha256,
-    ];
-    suites
-        .into_iter()
-        .find(|suite| suite_number(*suite) == number)
+    let mut suites = SUITES.into_iter();
+    suites.find(|suite| suite_number(*suite) == number)
 }
 
 fn digest(suite: Suite) -> &'static digest::Algorithm {

@@ -1,11 +1,21 @@
 //! Handshake messages as values (RFC 8446 §4), whose members can all be changed.
 
+mod codec;
+mod coding;
 pub mod extension_type;
-mod extensions;
-mod reading;
-mod writing;
 
-pub(super) use self::{extensions::*, writing::vector};
+use qecho_packet::wire::Malformed;
+
+pub(super) use self::{codec::*, coding::*};
+
+/// The number of TLS 1.3 in supported_versions (RFC 8446 §4.2.1).
+pub(super) const TLS_1_3: u16 = 0x0304;
+/// The number that legacy_version has in TLS 1.3 (RFC 8446 §4.1.2).
+pub(super) const LEGACY_VERSION: u16 = 0x0303;
+/// psk_dhe_ke: a pre-shared key with a key exchange (RFC 8446 §4.2.9).
+pub(super) const PSK_DHE_KE: u8 = 1;
+/// The only max_early_data_size of QUIC (RFC 9001 §4.6.1).
+pub(super) const EARLY_DATA_ALLOWED: u32 = 0xffff_ffff;
 
 /// Types of messages (RFC 8446 §4).
 pub(super) mod kind {
@@ -22,11 +32,14 @@ pub(super) mod kind {
     pub(in crate::tls) const MESSAGE_HASH: u8 = 254;
 }
 
+/// The type of host names in server_name (RFC 6066 §3).
+pub(super) const HOST_NAME: u8 = 0;
+
 /// An extension: its type and its content (RFC 8446 §4.2).
 pub type Extension = (u16, Vec<u8>);
 
 /// A handshake message (RFC 8446 §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
     /// The client's offer (§4.1.2).
@@ -57,6 +70,7 @@ pub enum Message {
         body: Vec<u8>,
     },
     /// No message at all: an edit leaves one out with it.
+    #[default]
     None,
 }
 
@@ -126,11 +140,11 @@ pub struct CertificateVerify {
 pub struct NewSessionTicket {
     /// Seconds for which the ticket may be used.
     pub lifetime: u32,
-    /// What is added to the ticket's age in milliseconds, to hide it.
+    /// Number that is added to the ticket's age in milliseconds, to hide it.
     pub age_add: u32,
-    /// What tells the tickets of one connection apart.
+    /// Value that tells the tickets of one connection apart.
     pub nonce: Vec<u8>,
-    /// What the client gives back.
+    /// Bytes that the client gives back.
     pub ticket: Vec<u8>,
     /// Extensions in their order.
     pub extensions: Vec<Extension>,
@@ -143,15 +157,18 @@ impl ClientHello {
     }
 
     /// Returns the host name that is asked for (RFC 6066 §3).
-    pub fn server_name(&self) -> Option<&str> {
+    pub fn server_name(&self) -> Option<String> {
         let names = self.extension(extension_type::SERVER_NAME)?;
-        std::str::from_utf8(host_name(names).ok()??).ok()
+        let mut names = decode(names, server_names).ok()?.into_iter();
+        let (_, name) = names.find(|(kind, _)| *kind == HOST_NAME)?;
+        String::from_utf8(name).ok()
     }
 
     /// Returns the application protocols that are offered (RFC 7301 §3.1), the favourite first.
     pub fn protocols(&self) -> Vec<Vec<u8>> {
-        let names = self.extension(extension_type::ALPN).map(protocol_names);
-        names.and_then(Result::ok).unwrap_or_default()
+        let names = self.extension(extension_type::ALPN);
+        let names = names.and_then(|names| decode(names, protocol_names).ok());
+        names.unwrap_or_default()
     }
 }
 
@@ -177,22 +194,64 @@ impl ServerHello {
 impl Message {
     /// Returns the name that RFC 8446 has for it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::ClientHello(_) => "ClientHello",
-            Self::ServerHello(hello) if hello.is_retry_request() => "HelloRetryRequest",
-            Self::ServerHello(_) => "ServerHello",
-            Self::EncryptedExtensions(_) => "EncryptedExtensions",
-            Self::CertificateRequest(_) => "CertificateRequest",
-            Self::Certificate(_) => "Certificate",
-            Self::CertificateVerify(_) => "CertificateVerify",
-            Self::Finished(_) => "Finished",
-            Self::NewSessionTicket(_) => "NewSessionTicket",
-            Self::KeyUpdate(_) => "KeyUpdate",
-            Self::EndOfEarlyData => "EndOfEarlyData",
-            Self::Raw { .. } => "message of unknown type",
-            Self::None => "no message",
+        self.name_and_kind().0
+    }
+
+    /// Returns its type, if it is a message.
+    fn kind(&self) -> Option<u8> {
+        self.name_and_kind().1
+    }
+
+    fn name_and_kind(&self) -> (&'static str, Option<u8>) {
+        let (name, kind) = match self {
+            Self::ClientHello(_) => ("ClientHello", kind::CLIENT_HELLO),
+            Self::ServerHello(hello) if hello.is_retry_request() => {
+                ("HelloRetryRequest", kind::SERVER_HELLO)
+            }
+            Self::ServerHello(_) => ("ServerHello", kind::SERVER_HELLO),
+            Self::EncryptedExtensions(_) => ("EncryptedExtensions", kind::ENCRYPTED_EXTENSIONS),
+            Self::CertificateRequest(_) => ("CertificateRequest", kind::CERTIFICATE_REQUEST),
+            Self::Certificate(_) => ("Certificate", kind::CERTIFICATE),
+            Self::CertificateVerify(_) => ("CertificateVerify", kind::CERTIFICATE_VERIFY),
+            Self::Finished(_) => ("Finished", kind::FINISHED),
+            Self::NewSessionTicket(_) => ("NewSessionTicket", kind::NEW_SESSION_TICKET),
+            Self::KeyUpdate(_) => ("KeyUpdate", kind::KEY_UPDATE),
+            Self::EndOfEarlyData => ("EndOfEarlyData", kind::END_OF_EARLY_DATA),
+            Self::Raw { kind, .. } => ("message of unknown type", *kind),
+            Self::None => return ("no message", None),
+        };
+        (name, Some(kind))
+    }
+
+    /// Returns an empty message of a type.
+    fn of_kind(kind: u8) -> Self {
+        match kind {
+            kind::CLIENT_HELLO => Self::ClientHello(ClientHello::default()),
+            kind::SERVER_HELLO => Self::ServerHello(ServerHello::default()),
+            kind::ENCRYPTED_EXTENSIONS => Self::EncryptedExtensions(Vec::new()),
+            kind::CERTIFICATE_REQUEST => Self::CertificateRequest(CertificateRequest::default()),
+            kind::CERTIFICATE => Self::Certificate(Certificate::default()),
+            kind::CERTIFICATE_VERIFY => Self::CertificateVerify(CertificateVerify::default()),
+            kind::FINISHED => Self::Finished(Vec::new()),
+            kind::NEW_SESSION_TICKET => Self::NewSessionTicket(NewSessionTicket::default()),
+            kind::KEY_UPDATE => Self::KeyUpdate(0),
+            kind::END_OF_EARLY_DATA => Self::EndOfEarlyData,
+            _ => Self::Raw {
+                kind,
+                body: Vec::new(),
+            },
         }
     }
+}
+
+/// Returns the value of the first extension of a type.
+pub(super) fn decoded<T: Default>(
+    extensions: &[Extension],
+    kind: u16,
+    code: impl FnOnce(&mut Codec<'_>, &mut T) -> Coded,
+) -> Result<Option<T>, Malformed> {
+    let content = extension(extensions, kind);
+    content.map(|content| decode(content, code)).transpose()
 }
 
 /// Returns the content of the first extension of a type.

@@ -5,14 +5,15 @@ mod config;
 mod flight;
 mod resumption;
 
+use qecho_packet::Side;
+
 use self::client_hello::Retried;
 pub use self::config::{InvalidKey, ServerConfig};
 use super::{
-    Level, Negotiated, Output, TlsError, TlsRule,
-    exchange::{Exchange, Received},
-    key_schedule::{KeySchedule, TrafficSecrets, verify_data},
+    Level, Negotiated, Output, TlsError,
+    exchange::{Exchange, Received, ends},
+    key_schedule::{KeySchedule, TrafficSecrets},
     message::{ClientHello, Message},
-    seeds::Seeds,
 };
 
 /// A server's TLS.
@@ -20,7 +21,6 @@ pub struct ServerTls {
     config: ServerConfig,
     exchange: Exchange,
     state: State,
-    seeds: Seeds,
     /// The last ClientHello that was read.
     hello: Option<ClientHello>,
     retried: Option<Retried>,
@@ -39,13 +39,14 @@ enum State {
     Connected,
 }
 
+ends!(ServerTls);
+
 impl ServerTls {
     /// Waits for a ClientHello.
     pub fn new(config: ServerConfig, random: &mut dyn FnMut(&mut [u8])) -> Self {
         Self {
-            exchange: Exchange::new(&config.ignore, config.edit.clone()),
+            exchange: Exchange::new(Side::Server, &config.ignore, config.edit.as_ref(), random),
             state: State::ClientHello,
-            seeds: Seeds::new(random),
             hello: None,
             retried: None,
             negotiated: Negotiated::default(),
@@ -54,35 +55,6 @@ impl ServerTls {
             application: TrafficSecrets::default(),
             config,
         }
-    }
-
-    /// Takes CRYPTO data of a level, in their order.
-    ///
-    /// # Errors
-    /// If the client has broken a rule that is not ignored, or if both sides have nothing in
-    /// common. Nothing is to be read after it.
-    pub fn read(&mut self, level: Level, bytes: &[u8]) -> Result<(), TlsError> {
-        self.exchange.receive(level, bytes)?;
-        while let Some(received) = self.exchange.next()? {
-            self.handle(received)?;
-        }
-        Ok(())
-    }
-
-    /// Returns what is to be done next.
-    pub fn output(&mut self) -> Option<Output> {
-        self.exchange.next_output()
-    }
-
-    /// Sends a message that belongs to no handshake: it is not edited and does not enter the
-    /// transcript.
-    pub fn send_message(&mut self, level: Level, message: &Message) {
-        self.exchange.send_aside(level, message);
-    }
-
-    /// Returns what both sides have agreed on so far.
-    pub fn negotiated(&self) -> &Negotiated {
-        &self.negotiated
     }
 
     /// Returns the client's last ClientHello, once it was read.
@@ -108,14 +80,10 @@ impl ServerTls {
         let (Some(suite), Some(master)) = (self.negotiated.suite, self.master.take()) else {
             return Ok(());
         };
-        let transcript = self.exchange.transcript.hash_before_last(suite);
-        let expected = verify_data(suite, &self.handshake.client, &transcript);
-        let reason = "client's Finished is wrong";
-        let rules = &self.exchange.rules;
-        rules.require(TlsRule::Finished, data == expected, reason)?;
+        self.exchange.check_finished(suite, &self.handshake, data)?;
         self.exchange.advance(Level::OneRtt)?;
-        let secret = Some(&*self.application.client);
-        self.exchange.install(Level::OneRtt, suite, None, secret);
+        self.exchange
+            .install(Level::OneRtt, suite, &self.application, &[Side::Client]);
         self.exchange.output(Output::Complete);
         self.state = State::Connected;
         let transcript = self.exchange.transcript.hash(suite);

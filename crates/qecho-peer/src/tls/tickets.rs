@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use qecho_packet::{
-    protection::Suite,
-    wire::{Malformed, Reader},
-};
+use qecho_packet::protection::Suite;
 
 use super::{
-    key_schedule::{suite_number, suite_of},
-    message::vector,
+    key_schedule::suite_of,
+    message::{Codec, Coded, decode, encode},
 };
 
-/// What a client keeps of a connection, to resume it (RFC 8446 §4.6.1).
+/// State that a client keeps of a connection, to resume it (RFC 8446 §4.6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
@@ -23,7 +20,7 @@ pub struct Session {
     pub key: Vec<u8>,
     /// The suite of the connection.
     pub suite: Suite,
-    /// What hides the ticket's age.
+    /// Number that hides the ticket's age.
     pub age_add: u32,
     /// Time for which the server takes the ticket.
     pub lifetime: Duration,
@@ -59,7 +56,7 @@ pub struct Tickets {
     pub lifetime: Duration,
     /// Whether 0-RTT data are taken.
     pub early_data: bool,
-    /// What 0-RTT data depend on, such as the limits of the transport parameters: they are taken
+    /// Settings that 0-RTT data depend on, such as the limits of the transport parameters: they are taken
     /// only if it is the same as it was (RFC 9001 §4.6.2).
     pub state: Vec<u8>,
 }
@@ -85,30 +82,29 @@ impl Tickets {
     }
 }
 
-/// What is in a server's ticket.
-#[derive(Debug, PartialEq, Eq)]
+/// Content of a server's ticket.
+#[derive(Default)]
 pub(super) struct TicketContent {
-    pub(super) suite: Suite,
+    /// The number of the suite.
+    pub(super) suite: u16,
     pub(super) key: Vec<u8>,
     pub(super) alpn: Vec<u8>,
-    pub(super) early_data: bool,
+    /// Whether early data are taken: 1 or 0.
+    pub(super) early_data: u8,
     pub(super) state: Vec<u8>,
 }
 
 impl TicketContent {
+    pub(super) fn suite(&self) -> Option<Suite> {
+        suite_of(self.suite)
+    }
+
     /// Seals it; the nonce must be another for each ticket.
-    pub(super) fn seal(&self, key: &[u8; 32], nonce: [u8; NONCE_LEN]) -> Vec<u8> {
-        let mut content = suite_number(self.suite).to_be_bytes().to_vec();
-        vector(&mut content, 1, |out| out.extend_from_slice(&self.key));
-        vector(&mut content, 1, |out| out.extend_from_slice(&self.alpn));
-        content.push(self.early_data.into());
-        vector(&mut content, 2, |out| out.extend_from_slice(&self.state));
+    pub(super) fn seal(self, key: &[u8; 32], nonce: [u8; NONCE_LEN]) -> Vec<u8> {
+        let mut content = encode(self, content);
+        let used = Nonce::assume_unique_for_key(nonce);
         sealing_key(key)
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::empty(),
-                &mut content,
-            )
+            .seal_in_place_append_tag(used, Aad::empty(), &mut content)
             .expect("a ticket is not too long to be sealed");
         [&nonce, content.as_slice()].concat()
     }
@@ -118,21 +114,17 @@ impl TicketContent {
         let (nonce, sealed) = ticket.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let content = sealing_key(key).open_in_place(nonce, Aad::empty(), &mut sealed);
-        Self::read(content.ok()?).ok()
+        let opened = sealing_key(key).open_in_place(nonce, Aad::empty(), &mut sealed);
+        decode(opened.ok()?, content).ok()
     }
+}
 
-    fn read(content: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(content);
-        let suite = suite_of(reader.number(2, "suite")? as u16);
-        Ok(Self {
-            suite: suite.ok_or(reader.malformed("suite"))?,
-            key: reader.vector(1, "key")?.to_vec(),
-            alpn: reader.vector(1, "protocol")?.to_vec(),
-            early_data: reader.byte("early data")? != 0,
-            state: reader.vector(2, "state")?.to_vec(),
-        })
-    }
+fn content(codec: &mut Codec<'_>, ticket: &mut TicketContent) -> Coded {
+    codec.short(&mut ticket.suite, "suite")?;
+    codec.bytes(1, &mut ticket.key, "key")?;
+    codec.bytes(1, &mut ticket.alpn, "protocol")?;
+    codec.byte(&mut ticket.early_data, "early data")?;
+    codec.bytes(2, &mut ticket.state, "state")
 }
 
 fn sealing_key(key: &[u8; 32]) -> LessSafeKey {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use qecho_packet::{
     Direction,
-    wire::{ConnectionId, Frame, Header, PacketType, packets},
+    wire::{ConnectionId, Frame, PacketType, packets},
 };
 use qecho_peer::{
-    endpoint::{Endpoint, Judge, Violation},
     network::{Ecn, PathId, Received},
     packet::{Packet, Phase, empty, handshake, initial, one_rtt, raw},
     received::{ReceivedPacket, Unopened},
+    rules::Rules,
     tls::Level,
 };
 
@@ -212,52 +212,19 @@ fn a_datagram_of_any_bytes_does_no_harm() {
     assert_lives(&pair.far);
 }
 
-/// Refuses PING, and discards packets with the spin bit.
-struct NoPing;
-
-impl Judge for NoPing {
-    fn header(&mut self, _: &Endpoint, header: &Header, _: &Received) -> Option<Violation> {
-        header.spin.then(|| Violation {
-            code: 0,
-            frame_type: None,
-            reason: String::new(),
-            discard: true,
-        })
-    }
-
-    fn packet(&mut self, endpoint: &Endpoint, packet: &ReceivedPacket) -> Option<Violation> {
-        assert!(endpoint.is_complete() || packet.level != Level::OneRtt);
-        packet.frames().contains(&Frame::Ping).then(|| Violation {
-            code: 0x0a,
-            frame_type: Some(1),
-            reason: "a PING".into(),
-            discard: false,
-        })
-    }
-
-    fn parameters(&mut self, _: &Endpoint, parameters: &[u8]) -> Option<Violation> {
-        assert!(!parameters.is_empty());
-        None
-    }
-
-    fn sent(&mut self, _: Level, _: u64, payload: &[u8]) {
-        assert!(!payload.is_empty());
-    }
-}
-
 #[test]
-fn a_judge_discards_and_closes() {
+fn rules_discard_and_close() {
     let mut pair = open_pair();
-    pair.far = pair.far.with_judge(Box::new(NoPing));
-    let mut spinning = one_rtt([Frame::Ping]);
-    spinning.spin = true;
-    assert_eq!(sent(&mut pair, spinning.once()), None);
+    let rules = Rules::default().refusing(|frame| *frame == Frame::Ping);
+    pair.far = pair.far.with_rules(rules);
+    let unfixed = sent(&mut pair, one_rtt([Frame::Ping]).without_fixed_bit()).unwrap();
+    assert!(!unfixed.is_processed);
     assert_lives(&pair.far);
     let ping = sent(&mut pair, one_rtt([Frame::Ping]).once()).unwrap();
     assert!(!ping.is_processed);
     pair.run(Duration::from_millis(15));
     let close = pair.near.closed().unwrap();
-    assert_eq!((close.code, close.frame_type), (0x0a, Some(1)));
-    assert_eq!(close.reason, b"a PING");
-    assert_eq!(pair.far.violation().unwrap().code, 0x0a);
+    assert_eq!((close.code, close.frame_type), (0x01, None));
+    assert_eq!(close.reason, b"this mutant refuses it");
+    assert_eq!(pair.far.violation().unwrap().code, 0x01);
 }

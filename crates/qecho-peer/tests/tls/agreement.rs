@@ -1,7 +1,11 @@
 //! Good handshakes with rustls: whatever suite and group, both sides have the same secrets.
 
+use std::sync::Arc;
+
 use qecho_packet::protection::Suite;
-use qecho_peer::tls::{ClientConfig, EarlyData, Group, Level, ServerConfig, TlsRule, Verification};
+use qecho_peer::tls::{
+    ClientConfig, EarlyData, Group, Level, Message, ServerConfig, Verification, extension_type,
+};
 use rustls::{
     SupportedCipherSuite,
     crypto::aws_lc_rs::{self, cipher_suite, kx_group},
@@ -64,7 +68,7 @@ fn our_server_succeeds(world: &World, config: ServerConfig, theirs: rustls::Clie
     assert_eq!(server.secrets.len(), 4);
     assert_eq!(server.parameters.as_deref(), Some(CLIENT_PARAMETERS));
     let hello = server.tls.client_hello().expect("it was read");
-    assert_eq!(hello.server_name(), Some("localhost"));
+    assert_eq!(hello.server_name().as_deref(), Some("localhost"));
     // RFC 9001 §5.7: 1-RTT packets are opened only once the handshake is complete.
     assert_eq!(
         server.keys,
@@ -150,15 +154,24 @@ fn a_server_asks_for_a_share_of_the_group_that_it_speaks() {
 
 #[test]
 fn a_cookie_comes_back() {
+    const CRUMBS: &[u8] = b"\x00\x06crumbs";
     let world = World::new();
-    let config = world
-        .server()
-        .with(|it| it.cookie = Some(b"crumbs".to_vec()));
-    let theirs = world.their_client_config(aws_lc_rs::default_provider());
-    assert!(our_server_succeeds(&world, config.clone(), theirs));
+    let config = world.server().with(|it| {
+        it.groups = vec![Group::Secp256r1];
+        it.edit = Some(Arc::new(|message| match message {
+            Message::ServerHello(hello) if hello.is_retry_request() => {
+                hello
+                    .extensions
+                    .push((extension_type::COOKIE, CRUMBS.to_vec()));
+            }
+            _ => {}
+        }));
+    });
     let (mut client, mut server) = (our_client(world.client()), our_server(config));
     talk(&mut client, &mut server).expect("both behave well");
     assert!(client.tls.negotiated().retried && client.complete && server.complete);
+    let second = server.tls.client_hello().expect("there are two");
+    assert_eq!(second.extension(extension_type::COOKIE), Some(CRUMBS));
 }
 
 #[test]
@@ -182,19 +195,10 @@ fn a_client_without_certificate_says_so_when_it_is_asked() {
 }
 
 #[test]
-fn a_client_may_offer_no_application_protocol_if_the_server_was_told_so() {
+fn a_client_may_offer_no_application_protocol() {
     let world = World::new();
-    for (optional, result) in [(true, Ok(())), (false, Err(("server", 0x178)))] {
-        let mut client = our_client(world.client().with(|it| it.alpn = vec![]));
-        let config = world.server();
-        let config = if optional {
-            config.with(|it| it.alpn_optional = true)
-        } else {
-            config
-        };
-        let mut server = our_server(config);
-        assert_eq!(talk(&mut client, &mut server), result);
-    }
+    let mut client = our_client(world.client().with(|it| it.alpn = vec![]));
+    assert_eq!(talk(&mut client, &mut our_server(world.server())), Ok(()));
 }
 
 #[test]
@@ -212,7 +216,7 @@ fn a_client_refuses_a_name_that_is_not_the_certificates() {
     // bad_certificate
     assert_eq!(talk(&mut client, &mut server), Err(("client", 0x12a)));
     let error = client.error.expect("it failed");
-    assert_eq!(error.rule, Some(TlsRule::CertificateTrusted));
+    assert_eq!(error.rule, None);
     assert_eq!(error.alert(), Some(42));
 }
 

@@ -252,7 +252,7 @@ impl World {
         let chain = vec![self.certificate.clone()];
         ServerConfig::new(chain, &self.key, SERVER_PARAMETERS)
             .expect("the key is one of P-256")
-            .with(|it| (it.alpn, it.alpn_optional) = (vec![ALPN.to_vec()], false))
+            .with(|it| it.alpn = vec![ALPN.to_vec()])
     }
 
     pub(crate) fn their_client_config(&self, provider: CryptoProvider) -> rustls::ClientConfig {

@@ -1,4 +1,4 @@
-//! Lies, one or more for each rule: the ways in which one side breaks it.
+//! Lies, one or more for each rule, and others with which a handshake cannot go on.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use qecho_peer::tls::{
 pub(crate) enum Scene {
     Plain,
     Retry,
-    RetryWithCookie,
     EarlyData,
 }
 
@@ -32,20 +31,62 @@ pub(crate) enum Way {
     After(Level, Message),
 }
 
+/// What a lie breaks: a rule, or a handshake, whose error has a code then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Breach {
+    Rule(TlsRule),
+    Handshake(u64),
+}
+
+impl Breach {
+    pub(crate) fn rule(self) -> Option<TlsRule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Handshake(_) => None,
+        }
+    }
+
+    pub(crate) fn code(self) -> u64 {
+        match self {
+            Self::Rule(rule) => rule.code(),
+            Self::Handshake(code) => code,
+        }
+    }
+}
+
+impl From<TlsRule> for Breach {
+    fn from(rule: TlsRule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl From<u64> for Breach {
+    fn from(code: u64) -> Self {
+        Self::Handshake(code)
+    }
+}
+
 pub(crate) struct Lie {
-    pub(crate) rule: TlsRule,
+    pub(crate) breach: Breach,
     pub(crate) scene: Scene,
     pub(crate) liar: Liar,
     pub(crate) way: Way,
 }
 
+/// TLS alerts as QUIC error codes (RFC 8446 §6, RFC 9001 §4.8).
+const UNEXPECTED_MESSAGE: u64 = 0x10a;
+const BAD_CERTIFICATE: u64 = 0x12a;
+const ILLEGAL_PARAMETER: u64 = 0x12f;
+const DECODE_ERROR: u64 = 0x132;
+const DECRYPT_ERROR: u64 = 0x133;
+
 use Liar::{Client, Server};
 use Way::{After, Before};
 
 impl Lie {
-    fn new(rule: TlsRule, liar: Liar, way: Way) -> Self {
+    fn new(breach: impl Into<Breach>, liar: Liar, way: Way) -> Self {
         Self {
-            rule,
+            breach: breach.into(),
             scene: Scene::Plain,
             liar,
             way,
@@ -53,11 +94,11 @@ impl Lie {
     }
 
     fn edit(
-        rule: TlsRule,
+        breach: impl Into<Breach>,
         liar: Liar,
         edit: impl Fn(&mut Message) + Send + Sync + 'static,
     ) -> Self {
-        Self::new(rule, liar, Way::Edit(Arc::new(edit)))
+        Self::new(breach, liar, Way::Edit(Arc::new(edit)))
     }
 
     fn on(self, scene: Scene) -> Self {
@@ -76,8 +117,11 @@ impl Lie {
 /// Changes one kind of message.
 macro_rules! edits {
     ($($name:ident, $liar:ident, $variant:ident, $type:ty, $if:expr;)*) => {$(
-        fn $name(rule: TlsRule, change: impl Fn(&mut $type) + Send + Sync + 'static) -> Lie {
-            Lie::edit(rule, $liar, move |message| match message {
+        fn $name(
+            breach: impl Into<Breach>,
+            change: impl Fn(&mut $type) + Send + Sync + 'static,
+        ) -> Lie {
+            Lie::edit(breach, $liar, move |message| match message {
                 Message::$variant(content) if $if(content) => change(content),
                 _ => {}
             })
@@ -89,7 +133,6 @@ edits! {
     client_hello, Client, ClientHello, ClientHello, |_: &_| true;
     client_finished, Client, Finished, Vec<u8>, |_: &_| true;
     server_hello, Server, ServerHello, ServerHello, |hello: &ServerHello| !hello.is_retry_request();
-    retry_request, Server, ServerHello, ServerHello, ServerHello::is_retry_request;
     encrypted_extensions, Server, EncryptedExtensions, Vec<Extension>, |_: &_| true;
     certificate, Server, Certificate, Certificate, |_: &_| true;
     certificate_verify, Server, CertificateVerify, CertificateVerify, |_: &_| true;
@@ -108,13 +151,6 @@ fn change(extensions: &mut [Extension], kind: u16, change: impl FnOnce(&mut Vec<
 
 fn set(extensions: &mut [Extension], kind: u16, content: &[u8]) {
     change(extensions, kind, |old| *old = content.to_vec());
-}
-
-/// Writes what stands in a list behind its two bytes of length twice.
-fn double(list: &mut Vec<u8>) {
-    let items = list.split_off(2);
-    *list = (2 * items.len() as u16).to_be_bytes().to_vec();
-    list.extend([items.clone(), items].concat());
 }
 
 pub(crate) fn lies() -> Vec<Lie> {
@@ -178,31 +214,11 @@ fn offers() -> Vec<Lie> {
             set(&mut hello.extensions, kind::SUPPORTED_VERSIONS, &[2, 3, 3]);
         }),
         client_hello(TlsRule::SessionId, |hello| hello.session_id = vec![1; 32]),
-        client_hello(TlsRule::Compression, |hello| hello.compression = vec![1, 0]),
-        client_hello(TlsRule::DuplicateExtension, |hello| {
-            hello.extensions.push(hello.extensions[0].clone());
-        }),
-        client_hello(TlsRule::MisplacedExtension, |hello| {
-            hello.extensions.push((kind::OID_FILTERS, vec![0, 0]));
-        }),
-        client_hello(TlsRule::RequiredExtension, |hello| {
-            remove(&mut hello.extensions, kind::KEY_SHARE);
-        }),
         client_hello(TlsRule::TransportParameters, |hello| {
             remove(&mut hello.extensions, kind::QUIC_TRANSPORT_PARAMETERS);
         }),
         client_hello(TlsRule::AlpnAgreed, |hello| {
             set(&mut hello.extensions, kind::ALPN, b"\x00\x03\x02no");
-        }),
-        client_hello(TlsRule::DuplicateShare, |hello| {
-            change(&mut hello.extensions, kind::KEY_SHARE, double);
-        }),
-        client_hello(TlsRule::ShareSupported, |hello| {
-            set(
-                &mut hello.extensions,
-                kind::SUPPORTED_GROUPS,
-                &[0, 2, 0, 0x17],
-            );
         }),
     ]
 }
@@ -213,22 +229,15 @@ fn choices() -> Vec<Lie> {
         server_hello(TlsRule::Version, |hello| {
             remove(&mut hello.extensions, kind::SUPPORTED_VERSIONS);
         }),
-        server_hello(TlsRule::SelectedVersion, |hello| {
+        server_hello(TlsRule::Version, |hello| {
             hello.extensions[0].1 = vec![3, 5];
         }),
-        server_hello(TlsRule::SessionIdEcho, |hello| hello.session_id = vec![1]),
-        server_hello(TlsRule::Compression, |hello| hello.compression = 1),
-        server_hello(TlsRule::SuiteOffered, |hello| hello.suite = 0x1304),
-        server_hello(TlsRule::ShareOffered, |hello| {
+        server_hello(ILLEGAL_PARAMETER, |hello| hello.suite = 0x1304),
+        server_hello(ILLEGAL_PARAMETER, |hello| {
             hello.extensions[1].1[1] = 0x17;
         }),
-        server_hello(TlsRule::RequiredExtension, |hello| {
+        server_hello(ILLEGAL_PARAMETER, |hello| {
             remove(&mut hello.extensions, kind::KEY_SHARE);
-        }),
-        server_hello(TlsRule::MisplacedExtension, |hello| {
-            hello
-                .extensions
-                .push((kind::ALPN, b"\x00\x05\x04echo".to_vec()));
         }),
     ]
 }
@@ -237,9 +246,6 @@ fn answers() -> Vec<Lie> {
     vec![
         encrypted_extensions(TlsRule::UnsolicitedExtension, |list| {
             list.push((0x4a4a, vec![]))
-        }),
-        encrypted_extensions(TlsRule::DuplicateExtension, |list| {
-            list.push(list[0].clone())
         }),
         encrypted_extensions(TlsRule::TransportParameters, |list| {
             remove(list, kind::QUIC_TRANSPORT_PARAMETERS);
@@ -252,64 +258,22 @@ fn answers() -> Vec<Lie> {
 }
 
 fn retries() -> Vec<Lie> {
-    let to_the_server = vec![
-        client_hello(TlsRule::SecondHello, |hello| {
-            if hello.extension(kind::COOKIE).is_some() {
-                hello.extensions.push((0x4a4a, vec![]));
-            }
-        }),
-        client_hello(TlsRule::RetryAnswered, |hello| {
-            remove(&mut hello.extensions, kind::COOKIE);
-        }),
-    ];
-    let to_the_client = vec![
-        server_hello(TlsRule::SuiteAfterRetry, |hello| hello.suite = 0x1302),
-        server_hello(TlsRule::SecondRetry, |hello| {
-            hello.random = ServerHello::RETRY_RANDOM;
-            hello.extensions[1].1.truncate(2);
-        }),
-        retry_request(TlsRule::RetryChanges, |hello| {
-            remove(&mut hello.extensions, kind::KEY_SHARE);
-        }),
-        // X25519, of which there was a share.
-        retry_request(TlsRule::RetryGroup, |hello| {
-            set(&mut hello.extensions, kind::KEY_SHARE, &[0, 0x1d]);
-        }),
-        // X25519MLKEM768, which was not offered.
-        retry_request(TlsRule::RetryGroup, |hello| {
-            set(&mut hello.extensions, kind::KEY_SHARE, &[0x11, 0xec]);
-        }),
-    ];
-    let to_the_server = to_the_server
-        .into_iter()
-        .map(|lie| lie.on(Scene::RetryWithCookie));
-    let to_the_client = to_the_client.into_iter().map(|lie| lie.on(Scene::Retry));
-    to_the_server.chain(to_the_client).collect()
+    let second = server_hello(UNEXPECTED_MESSAGE, |hello| {
+        hello.random = ServerHello::RETRY_RANDOM;
+        hello.extensions[1].1.truncate(2);
+    });
+    vec![second.on(Scene::Retry)]
 }
 
 fn sessions() -> Vec<Lie> {
     let lies = [
-        client_hello(TlsRule::PskLast, |hello| {
-            hello.extensions.push((0x4a4a, vec![]))
-        }),
-        client_hello(TlsRule::BinderCount, |hello| {
-            change(&mut hello.extensions, kind::PRE_SHARED_KEY, |content| {
-                let identities = 2 + usize::from(u16::from_be_bytes([content[0], content[1]]));
-                let mut binders = content.split_off(identities);
-                double(&mut binders);
-                content.extend(binders);
-            });
-        }),
-        client_hello(TlsRule::Binder, |hello| {
+        client_hello(DECRYPT_ERROR, |hello| {
             change(&mut hello.extensions, kind::PRE_SHARED_KEY, |content| {
                 *content.last_mut().expect("a binder") = 1;
             });
         }),
-        server_hello(TlsRule::SelectedPsk, |hello| {
+        server_hello(ILLEGAL_PARAMETER, |hello| {
             hello.extensions[2].1 = vec![0, 1]
-        }),
-        server_hello(TlsRule::EarlyDataAccepted, |hello| {
-            hello.extensions.truncate(2)
         }),
     ];
     lies.into_iter()
@@ -319,13 +283,9 @@ fn sessions() -> Vec<Lie> {
 
 fn identities() -> Vec<Lie> {
     vec![
-        certificate(TlsRule::CertificateContext, |shown| shown.context = vec![1]),
-        certificate(TlsRule::CertificateShown, |shown| shown.entries.clear()),
-        certificate(TlsRule::CertificateTrusted, |shown| {
-            shown.entries[0].0 = vec![1, 2, 3]
-        }),
-        certificate_verify(TlsRule::SchemeOffered, |verify| verify.scheme = 0x0203),
-        certificate_verify(TlsRule::Signature, |verify| verify.signature[20] ^= 1),
+        certificate(DECODE_ERROR, |shown| shown.entries.clear()),
+        certificate(BAD_CERTIFICATE, |shown| shown.entries[0].0 = vec![1, 2, 3]),
+        certificate_verify(DECRYPT_ERROR, |verify| verify.signature[20] ^= 1),
         server_finished(TlsRule::Finished, |data| data[0] ^= 1),
         client_finished(TlsRule::Finished, |data| data[0] ^= 1),
     ]

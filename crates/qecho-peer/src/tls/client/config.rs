@@ -8,7 +8,7 @@ use rustls::{
     pki_types::{ServerName, UnixTime},
 };
 
-use crate::tls::{Edit, Group, Resumption, TlsRule};
+use crate::tls::{Edit, Group, Resumption, TlsRule, key_schedule::SUITES};
 
 /// Settings of one client's handshake.
 #[derive(Clone)]
@@ -56,11 +56,7 @@ impl ClientConfig {
         Self {
             server_name: None,
             alpn: Vec::new(),
-            suites: vec![
-                Suite::Aes128GcmSha256,
-                Suite::Aes256GcmSha384,
-                Suite::ChaCha20Poly1305Sha256,
-            ],
+            suites: SUITES.to_vec(),
             groups: vec![Group::X25519, Group::Secp256r1],
             shares: vec![Group::X25519],
             parameters: parameters.into(),

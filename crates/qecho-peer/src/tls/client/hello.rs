@@ -1,19 +1,16 @@
 //! The ClientHello (RFC 8446 §4.1.2).
 
-use std::time::Duration;
-
 use rustls::SignatureScheme;
 
 use super::ClientTls;
 use crate::tls::{
-    EarlyData, Level, Output, Resumption,
-    exchange::EARLY_LABEL,
+    EarlyData, Level, Resumption, Session,
     groups::Group,
     key_schedule::{KeySchedule, hash_length, suite_number},
     message::{
-        ClientHello, Extension, LEGACY_VERSION, Message, PSK_DHE_KE, TLS_1_3,
-        extension_type as kind, vector, write_host_name, write_numbers, write_protocol_names,
-        write_share, write_vector,
+        ClientHello, Extension, HOST_NAME, LEGACY_VERSION, Message, OfferedKeys, PSK_DHE_KE,
+        TLS_1_3, binders, bytes, encode, extension_type as kind, list_of_shorts, offered_keys,
+        protocol_names, server_names, shares,
     },
 };
 
@@ -34,17 +31,12 @@ impl ClientTls {
     /// Sends a ClientHello: the first, or the one that a HelloRetryRequest wants.
     pub(super) fn send_hello(&mut self) {
         let resumption = self.offered_resumption().cloned();
+        let suites = self.config.suites.iter().copied();
         let hello = ClientHello {
             legacy_version: LEGACY_VERSION,
             random: self.random,
             session_id: Vec::new(),
-            suites: self
-                .config
-                .suites
-                .iter()
-                .copied()
-                .map(suite_number)
-                .collect(),
+            suites: suites.map(suite_number).collect(),
             compression: vec![0],
             extensions: self.extensions(resumption.as_ref()),
         };
@@ -66,27 +58,28 @@ impl ClientTls {
         let config = &self.config;
         let mut list: Vec<Extension> = Vec::new();
         if let Some(name) = &config.server_name {
-            list.push((kind::SERVER_NAME, write_host_name(name)));
+            let names = vec![(HOST_NAME, name.clone().into_bytes())];
+            list.push((kind::SERVER_NAME, encode(names, server_names)));
         }
-        let groups: Vec<u16> = config.groups.iter().copied().map(Group::number).collect();
-        list.push((kind::SUPPORTED_GROUPS, write_numbers(&groups, 2)));
-        let schemes = self.signature_schemes();
-        list.push((kind::SIGNATURE_ALGORITHMS, write_numbers(&schemes, 2)));
+        let groups = config.groups.iter().copied().map(Group::number).collect();
+        list.push((kind::SUPPORTED_GROUPS, encode(groups, list_of_shorts(2))));
+        let schemes = encode(self.signature_schemes(), list_of_shorts(2));
+        list.push((kind::SIGNATURE_ALGORITHMS, schemes));
         if !config.alpn.is_empty() {
-            list.push((kind::ALPN, write_protocol_names(&config.alpn)));
+            list.push((kind::ALPN, encode(config.alpn.clone(), protocol_names)));
         }
-        list.push((kind::SUPPORTED_VERSIONS, write_numbers(&[TLS_1_3], 1)));
+        let versions = encode(vec![TLS_1_3], list_of_shorts(1));
+        list.push((kind::SUPPORTED_VERSIONS, versions));
         // Without it a server gives no tickets.
-        list.push((kind::PSK_KEY_EXCHANGE_MODES, write_vector(&[PSK_DHE_KE], 1)));
-        let shares = self.shares.iter();
-        let shares: Vec<_> = shares
-            .map(|share| write_share(share.group.number(), &share.public))
-            .collect();
-        list.push((kind::KEY_SHARE, write_vector(&shares.concat(), 2)));
+        let modes = encode(vec![PSK_DHE_KE], bytes(1));
+        list.push((kind::PSK_KEY_EXCHANGE_MODES, modes));
+        let ours = self.shares.iter();
+        let ours = ours.map(|share| (share.group.number(), share.public.clone()));
+        list.push((kind::KEY_SHARE, encode(ours.collect(), shares)));
         let parameters = config.parameters.clone();
         list.push((kind::QUIC_TRANSPORT_PARAMETERS, parameters));
         if let Some(cookie) = self.retry.as_ref().and_then(|retry| retry.cookie.as_ref()) {
-            list.push((kind::COOKIE, write_vector(cookie, 2)));
+            list.push((kind::COOKIE, encode(cookie.clone(), bytes(2))));
         }
         if let Some(resumption) = resumption {
             if resumption.early_data && self.retry.is_none() {
@@ -119,7 +112,7 @@ impl ClientTls {
     /// Fills in the binder at the message's end, unless an edit has.
     fn bind(&self, message: &mut [u8], resumption: &Resumption) {
         let session = &resumption.session;
-        let placeholder = binders(hash_length(session.suite));
+        let placeholder = encode(empty_binders(session), binders);
         if !message.ends_with(&placeholder) {
             return;
         }
@@ -140,40 +133,23 @@ impl ClientTls {
         }
         self.negotiated.early_data = EarlyData::Offered;
         let session = &resumption.session;
-        let transcript = self.exchange.transcript.hash(session.suite);
-        let schedule = KeySchedule::new(session.suite, Some(&session.key));
-        let secret = schedule.derive(b"c e traffic", &transcript);
-        let (level, suite) = (Level::EarlyData, session.suite);
-        self.exchange.install(level, suite, Some(&secret), None);
-        self.exchange.output(Output::KeyLog {
-            label: EARLY_LABEL,
-            client_random: self.random,
-            secret,
-        });
+        self.exchange
+            .install_early(session.suite, &session.key, self.random);
     }
 }
 
 fn pre_shared_key(resumption: &Resumption) -> Vec<u8> {
     let Resumption { session, age, .. } = resumption;
-    let mut out = Vec::new();
-    vector(&mut out, 2, |out| {
-        vector(out, 2, |out| out.extend_from_slice(&session.ticket));
-        out.extend(obfuscated(*age, session.age_add).to_be_bytes());
-    });
-    out.extend(binders(hash_length(session.suite)));
-    out
-}
-
-/// RFC 8446 §4.2.11.1.
-fn obfuscated(age: Duration, age_add: u32) -> u32 {
-    (age.as_millis() as u32).wrapping_add(age_add)
+    // RFC 8446 §4.2.11.1.
+    let obfuscated = (age.as_millis() as u32).wrapping_add(session.age_add);
+    let offered = OfferedKeys {
+        identities: vec![(session.ticket.clone(), obfuscated)],
+        binders: empty_binders(session),
+    };
+    encode(offered, offered_keys)
 }
 
 /// Returns a list of one binder that is still to be filled in.
-fn binders(length: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    vector(&mut out, 2, |out| {
-        vector(out, 1, |out| out.resize(out.len() + length, 0));
-    });
-    out
+fn empty_binders(session: &Session) -> Vec<Vec<u8>> {
+    vec![vec![0; hash_length(session.suite)]]
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::{
 use qecho_packet::protection::Suite;
 use rustls::pki_types::CertificateDer;
 
-use crate::tls::{Edit, Group, Tickets, TlsRule};
+use crate::tls::{Edit, Group, Tickets, TlsRule, key_schedule::SUITES};
 
 /// Settings of one server's handshake.
 #[derive(Clone)]
@@ -21,15 +21,11 @@ pub struct ServerConfig {
     key: Arc<EcdsaKeyPair>,
     /// Application protocols that are spoken, the favourite first.
     pub alpn: Vec<Vec<u8>>,
-    /// Whether clients may offer no application protocol at all.
-    pub alpn_optional: bool,
     /// Cipher suites that are spoken, the favourite first.
     pub suites: Vec<Suite>,
     /// Groups in which keys are exchanged, the favourite first. One of which the client sends a
     /// share is taken before the others; if there is none, HelloRetryRequest asks for one.
     pub groups: Vec<Group>,
-    /// A cookie with which a HelloRetryRequest is sent, whatever shares there are.
-    pub cookie: Option<Vec<u8>>,
     /// Transport parameters, as they stand in the extension.
     pub parameters: Vec<u8>,
     /// Tickets that are given and taken.
@@ -64,14 +60,8 @@ impl ServerConfig {
             chain,
             key: Arc::new(key.map_err(InvalidKey)?),
             alpn: Vec::new(),
-            alpn_optional: true,
-            suites: vec![
-                Suite::Aes128GcmSha256,
-                Suite::Aes256GcmSha384,
-                Suite::ChaCha20Poly1305Sha256,
-            ],
+            suites: SUITES.to_vec(),
             groups: vec![Group::X25519, Group::Secp256r1, Group::X25519MlKem768],
-            cookie: None,
             parameters: parameters.into(),
             tickets: None,
             edit: None,

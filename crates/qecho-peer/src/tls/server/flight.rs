@@ -1,17 +1,15 @@
 //! The server's answer to a ClientHello: ServerHello to Finished (RFC 8446 §2).
 
-use qecho_packet::protection::Suite;
+use qecho_packet::{Side, protection::Suite};
 use rustls::SignatureScheme;
 
 use super::{ServerTls, client_hello::Choice, resumption::Resumed};
 use crate::tls::{
-    EarlyData, Level, TlsError,
-    exchange::{APPLICATION_LABELS, HANDSHAKE_LABELS},
-    groups,
-    key_schedule::{KeySchedule, suite_number, suite_of, verify_data},
+    EarlyData, Level, TlsError, groups,
+    key_schedule::{KeySchedule, suite_number, suite_of},
     message::{
         Certificate, CertificateVerify, ClientHello, Extension, LEGACY_VERSION, Message,
-        ServerHello, TLS_1_3, extension_type as kind, write_protocol_names, write_share,
+        ServerHello, TLS_1_3, encode, extension_type as kind, protocol_names, share as coded_share,
     },
     rules::code,
     signed_content,
@@ -25,7 +23,7 @@ impl ServerTls {
         choice: Choice,
     ) -> Result<(), TlsError> {
         let resumed = self.resumed(hello, bytes, choice.suite)?;
-        let answer = groups::respond(choice.group, &choice.share, &mut self.seeds);
+        let answer = groups::respond(choice.group, &choice.share, &mut self.exchange.random);
         let reason = "client's key share is invalid";
         let error = TlsError::new(code::ILLEGAL_PARAMETER, reason);
         let (share, secret) = answer.ok_or(error)?;
@@ -39,33 +37,26 @@ impl ServerTls {
         self.negotiated.suite = Some(suite);
         let psk = resumed.as_ref().map(|resumed| &*resumed.ticket.key);
         let schedule = KeySchedule::new(suite, psk).into_handshake(&secret);
-        let transcript = self.exchange.transcript.hash(suite);
-        let secrets = schedule.traffic("hs traffic", &transcript);
-        self.exchange.log(HANDSHAKE_LABELS, hello.random, &secrets);
-        let (local, remote) = (Some(&*secrets.server), Some(&*secrets.client));
-        self.exchange
-            .install(Level::Handshake, suite, local, remote);
-        self.handshake = secrets;
+        let (level, random) = (Level::Handshake, hello.random);
+        self.handshake = self.exchange.derive(level, &schedule, random);
+        let both = [Side::Client, Side::Server];
+        self.exchange.install(level, suite, &self.handshake, &both);
 
         self.send_encrypted_extensions();
         if resumed.is_none() {
             self.send_identity(suite);
         }
-        let transcript = self.exchange.transcript.hash(suite);
-        let data = verify_data(suite, &self.handshake.server, &transcript);
-        self.exchange
-            .send(Level::Handshake, Message::Finished(data));
+        self.exchange.send_finished(suite, &self.handshake);
 
         let master = schedule.into_master();
-        let transcript = self.exchange.transcript.hash(suite);
-        let secrets = master.traffic("ap traffic", &transcript);
-        self.exchange
-            .log(APPLICATION_LABELS, hello.random, &secrets);
+        self.application = self.exchange.derive(Level::OneRtt, &master, random);
         // RFC 9001 §5.7: what the client sends is read once the handshake is complete.
-        let (local, remote) = (Some(&*secrets.server), Some(&*secrets.client));
-        let remote = remote.filter(|_| self.config.reads_early);
-        self.exchange.install(Level::OneRtt, suite, local, remote);
-        self.application = secrets;
+        let senders = match self.config.reads_early {
+            true => &both[..],
+            false => &[Side::Server],
+        };
+        self.exchange
+            .install(Level::OneRtt, suite, &self.application, senders);
         self.master = Some(master);
         Ok(())
     }
@@ -78,7 +69,7 @@ impl ServerTls {
         share: &[u8],
         resumed: Option<&Resumed>,
     ) -> Suite {
-        let share = write_share(choice.group.number(), share);
+        let share = encode((choice.group.number(), share.to_vec()), coded_share);
         let version = TLS_1_3.to_be_bytes().to_vec();
         let mut extensions = vec![
             (kind::SUPPORTED_VERSIONS, version),
@@ -88,25 +79,15 @@ impl ServerTls {
             let index = resumed.index.to_be_bytes().to_vec();
             extensions.push((kind::PRE_SHARED_KEY, index));
         }
-        let hello = Message::ServerHello(ServerHello {
-            legacy_version: LEGACY_VERSION,
-            random: self.seeds.draw(),
-            session_id: hello.session_id.clone(),
-            suite: suite_number(choice.suite),
-            compression: 0,
-            extensions,
-        });
-        match self.exchange.send(Level::Initial, hello) {
-            Message::ServerHello(sent) => suite_of(sent.suite).unwrap_or(choice.suite),
-            _ => choice.suite,
-        }
+        let random = self.exchange.draw();
+        let hello = server_hello(hello, random, choice.suite, extensions);
+        suite_in(&self.exchange.send(Level::Initial, hello), choice.suite)
     }
 
     fn send_encrypted_extensions(&mut self) {
         let mut extensions: Vec<Extension> = Vec::new();
         if let Some(name) = &self.negotiated.alpn {
-            let names = std::slice::from_ref(name);
-            extensions.push((kind::ALPN, write_protocol_names(names)));
+            extensions.push((kind::ALPN, encode(vec![name.clone()], protocol_names)));
         }
         let parameters = self.config.parameters.clone();
         extensions.push((kind::QUIC_TRANSPORT_PARAMETERS, parameters));
@@ -133,5 +114,30 @@ impl ServerTls {
         };
         self.exchange
             .send(Level::Handshake, Message::CertificateVerify(verify));
+    }
+}
+
+/// Returns a ServerHello, or a HelloRetryRequest by its random, that answers a ClientHello.
+pub(super) fn server_hello(
+    answered: &ClientHello,
+    random: [u8; 32],
+    suite: Suite,
+    extensions: Vec<Extension>,
+) -> Message {
+    Message::ServerHello(ServerHello {
+        legacy_version: LEGACY_VERSION,
+        random,
+        session_id: answered.session_id.clone(),
+        suite: suite_number(suite),
+        compression: 0,
+        extensions,
+    })
+}
+
+/// Returns the suite that a ServerHello names as it was sent; else the one that was chosen.
+pub(super) fn suite_in(sent: &Message, chosen: Suite) -> Suite {
+    match sent {
+        Message::ServerHello(sent) => suite_of(sent.suite).unwrap_or(chosen),
+        _ => chosen,
     }
 }

@@ -5,13 +5,13 @@ use qecho_packet::protection::Suite;
 
 use super::ServerTls;
 use crate::tls::{
-    EarlyData, Level, Output, TlsError, TlsRule,
-    exchange::EARLY_LABEL,
-    key_schedule::{KeySchedule, hash_length, resumption_key},
+    EarlyData, Level, TlsError,
+    key_schedule::{KeySchedule, hash_length, resumption_key, suite_number},
     message::{
         ClientHello, EARLY_DATA_ALLOWED, Message, NewSessionTicket, OfferedKeys, PSK_DHE_KE, bytes,
-        extension_type as kind, offered_keys,
+        decoded, extension_type as kind, offered_keys,
     },
+    rules::code,
     tickets::TicketContent,
 };
 
@@ -19,15 +19,17 @@ use crate::tls::{
 pub(super) struct Resumed {
     /// Number of the key among those that were offered.
     pub(super) index: u16,
+    pub(super) suite: Suite,
     pub(super) ticket: TicketContent,
 }
 
 impl ServerTls {
-    /// Returns the ticket that a ClientHello would resume, whether its binder is right or not.
-    pub(super) fn first_ticket(&self, hello: &ClientHello) -> Option<TicketContent> {
-        let offered = offered_keys(hello.extension(kind::PRE_SHARED_KEY)?).ok()?;
-        let found = self.find_ticket(&offered, |_| true);
-        found.map(|resumed| resumed.ticket)
+    /// Returns the suite of the session that a ClientHello would resume, whether its binder is
+    /// right or not.
+    pub(super) fn resumed_suite(&self, hello: &ClientHello) -> Option<Suite> {
+        let offered = decoded(&hello.extensions, kind::PRE_SHARED_KEY, offered_keys);
+        let found = self.find_ticket(&offered.ok()??, |_| true);
+        found.map(|resumed| resumed.suite)
     }
 
     /// Returns the session that a ClientHello resumes with a suite.
@@ -37,18 +39,14 @@ impl ServerTls {
         hello_bytes: &[u8],
         suite: Suite,
     ) -> Result<Option<Resumed>, TlsError> {
-        let Some(offered) = hello.extension(kind::PRE_SHARED_KEY) else {
+        let offered = decoded(&hello.extensions, kind::PRE_SHARED_KEY, offered_keys)?;
+        let Some(offered) = offered else {
             return Ok(None);
         };
-        let offered = offered_keys(offered)?;
-        let rules = &self.exchange.rules;
-        let holds = offered.identities.len() == offered.binders.len();
-        let reason = "not one binder for each pre-shared key";
-        rules.require(TlsRule::BinderCount, holds, reason)?;
         if !has_key_exchange(hello)? {
             return Ok(None);
         }
-        let fits = |ticket: &TicketContent| hash_length(ticket.suite) == hash_length(suite);
+        let fits = |other| hash_length(other) == hash_length(suite);
         let Some(resumed) = self.find_ticket(&offered, fits) else {
             return Ok(None);
         };
@@ -58,21 +56,24 @@ impl ServerTls {
         let transcript = transcript.hash_with(suite, &hello_bytes[..end]);
         let expected = KeySchedule::new(suite, Some(&resumed.ticket.key)).binder(&transcript);
         let binder = offered.binders.get(usize::from(resumed.index));
-        let reason = "binder of the pre-shared key is wrong";
-        rules.require(TlsRule::Binder, binder == Some(&expected), reason)?;
-        Ok(Some(resumed))
+        let error = TlsError::new(code::DECRYPT_ERROR, "client has not the key of its ticket");
+        match binder == Some(&expected) {
+            true => Ok(Some(resumed)),
+            false => Err(error),
+        }
     }
 
-    fn find_ticket(
-        &self,
-        offered: &OfferedKeys,
-        fits: impl Fn(&TicketContent) -> bool,
-    ) -> Option<Resumed> {
+    fn find_ticket(&self, offered: &OfferedKeys, fits: impl Fn(Suite) -> bool) -> Option<Resumed> {
         let key = &self.config.tickets.as_ref()?.key;
         let mut identities = (0..).zip(&offered.identities);
         identities.find_map(|(index, (identity, _))| {
             let ticket = TicketContent::open(key, identity)?;
-            fits(&ticket).then_some(Resumed { index, ticket })
+            let suite = ticket.suite().filter(|suite| fits(*suite))?;
+            Some(Resumed {
+                index,
+                suite,
+                ticket,
+            })
         })
     }
 
@@ -87,29 +88,20 @@ impl ServerTls {
             return;
         }
         self.negotiated.early_data = EarlyData::Rejected;
-        let (Some(Resumed { index: 0, ticket }), Some(tickets)) = (resumed, &self.config.tickets)
-        else {
+        let (Some(resumed), Some(tickets)) = (resumed, &self.config.tickets) else {
             return;
         };
-        let alpn = self.negotiated.alpn.clone().unwrap_or_default();
-        let possible = tickets.early_data && ticket.early_data;
-        if !possible
-            || (ticket.suite, &ticket.alpn) != (suite, &alpn)
-            || ticket.state != tickets.state
+        let ticket = &resumed.ticket;
+        let is_possible = tickets.early_data && ticket.early_data == 1 && resumed.index == 0;
+        let alpn = self.negotiated.alpn.as_deref().unwrap_or_default();
+        if is_possible
+            && (resumed.suite, &ticket.alpn[..]) == (suite, alpn)
+            && ticket.state == tickets.state
         {
-            return;
+            self.negotiated.early_data = EarlyData::Accepted;
+            self.exchange
+                .install_early(suite, &ticket.key, hello.random);
         }
-        self.negotiated.early_data = EarlyData::Accepted;
-        let transcript = self.exchange.transcript.hash(suite);
-        let schedule = KeySchedule::new(suite, Some(&ticket.key));
-        let secret = schedule.derive(b"c e traffic", &transcript);
-        let level = Level::EarlyData;
-        self.exchange.install(level, suite, None, Some(&secret));
-        self.exchange.output(Output::KeyLog {
-            label: EARLY_LABEL,
-            client_random: hello.random,
-            secret,
-        });
     }
 
     /// Sends the tickets of a connection, if its client can use them.
@@ -123,13 +115,13 @@ impl ServerTls {
         }
         for number in 0..tickets.count {
             let content = TicketContent {
-                suite,
+                suite: suite_number(suite),
                 key: resumption_key(suite, resumption_master, &[number]),
                 alpn: self.negotiated.alpn.clone().unwrap_or_default(),
-                early_data: tickets.early_data,
+                early_data: tickets.early_data.into(),
                 state: tickets.state.clone(),
             };
-            let [seal_nonce, age_add] = [self.seeds.draw(), self.seeds.draw()];
+            let [seal_nonce, age_add] = [self.exchange.draw(), self.exchange.draw()];
             let seal_nonce = *seal_nonce.first_chunk().expect("it is longer");
             let age_add = u32::from_be_bytes(*age_add.first_chunk().expect("it is longer"));
             let early_data = (kind::EARLY_DATA, EARLY_DATA_ALLOWED.to_be_bytes().to_vec());
@@ -151,7 +143,6 @@ impl ServerTls {
 
 /// Tells whether a client resumes with a key exchange, the only way that is spoken here.
 fn has_key_exchange(hello: &ClientHello) -> Result<bool, TlsError> {
-    let modes = hello.extension(kind::PSK_KEY_EXCHANGE_MODES);
-    let modes = modes.map(bytes).transpose()?;
+    let modes = decoded(&hello.extensions, kind::PSK_KEY_EXCHANGE_MODES, bytes(1))?;
     Ok(modes.is_some_and(|modes| modes.contains(&PSK_DHE_KE)))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use qecho_packet::{TransportParameters, wire::Frame};
 use qecho_peer::{
-    endpoint::{ClientConfig, Judge, integer_value},
+    endpoint::{ClientConfig, integer_value},
     packet::one_rtt,
     rules::{Rule, Rules},
     tls::{Level, TlsRule},
@@ -258,31 +258,9 @@ fn keeps_when(run: &mut Run<'_>, change: impl FnOnce(&mut ClientConfig), rules: 
     observe(run, change, |connection| Ok(broken(connection, rules)))
 }
 
-/// Judges all that came by some of the rules, in the order in which it came and as if all that
-/// went had gone before: returns the first that is broken.
+/// Looks for the first of some rules that something breaks that came.
 pub(super) fn broken(connection: &Connection, rules: &[Rule]) -> Option<String> {
-    let endpoint = connection.endpoint();
-    let others = Rule::ALL.iter().filter(|rule| !rules.contains(rule));
-    let mut judge = Rules::new(endpoint.side()).ignoring(others.copied());
-    let record = endpoint.record();
-    for sent in &record.sent {
-        judge.sent(sent.level, sent.number, &sent.payload);
-    }
-    for packet in &record.packets {
-        if let Some(violation) = judge.packet(endpoint, packet) {
-            let (kind, number) = (packet.kind().name(), packet.number);
-            return Some(format!(
-                "{kind} packet {number} breaks {}",
-                violation.reason
-            ));
-        }
-    }
-    let parameters = endpoint.peer_parameters()?;
-    let violation = judge.parameters(endpoint, parameters.as_bytes())?;
-    Some(format!(
-        "the transport parameters break {}",
-        violation.reason
-    ))
+    Rules::only(rules).broken(connection.endpoint())
 }
 
 fn without_streams(config: &mut ClientConfig) {
