@@ -139,6 +139,13 @@ impl Connection {
         self.endpoint_mut().send_message(now, level, message);
     }
 
+    /// Notes that all that the script has sent so far only prepares the stimulus.
+    pub(super) fn prepared(&mut self) {
+        self.flush();
+        let datagrams = self.endpoint().record().datagrams.len();
+        self.odd.prepared(datagrams);
+    }
+
     /// Returns the value of a transport parameter of the peer that is an integer, or 0.
     pub fn parameter(&self, id: u64) -> u64 {
         let parameters = self.endpoint().peer_parameters();

@@ -109,7 +109,10 @@ impl Run<'_> {
     /// The requirement was not reached.
     pub(super) fn with_handshake_keys(&mut self) -> Result<Connection, Finding> {
         let mut connection = self.with_server_hello()?;
-        match connection.send_until_answered(Level::Handshake, &[handshake([Frame::Ping])]) {
+        let is_answered =
+            connection.send_until_answered(Level::Handshake, &[handshake([Frame::Ping])]);
+        connection.prepared();
+        match is_answered {
             true => Ok(connection),
             false => Err(Finding::new(
                 Verdict::NotReached,
@@ -135,6 +138,7 @@ impl Run<'_> {
         if !connection.send_until_answered(Level::Handshake, &[ping]) {
             return not_reached("the client acknowledges no Handshake packet");
         }
+        connection.prepared();
         let ping = one_rtt([Frame::Ping]);
         let has_come = connection.send_until_answered(Level::OneRtt, &[packet, ping]);
         let reaction = connection.reaction();
@@ -161,6 +165,7 @@ impl Run<'_> {
         let is_over =
             |endpoint: &Endpoint| has_server_hello(endpoint) || endpoint.ended().is_some();
         connection.wait_for(is_over, patience);
+        connection.prepared();
         match has_server_hello(connection.endpoint()) {
             true => Ok(connection),
             false if connection.endpoint().ended().is_some() => {

@@ -14,7 +14,11 @@ use qecho_peer::{
 
 /// Levels at which the TLS messages of a connection are odd, as far as they have been made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OddLevels(Arc<AtomicU8>);
+pub(super) struct OddLevels {
+    levels: Arc<AtomicU8>,
+    /// Datagrams of the record that only prepare what is odd, whoever has told so.
+    preparations: usize,
+}
 
 impl OddLevels {
     /// Compares a client's settings with those of one that behaves well.
@@ -62,15 +66,20 @@ impl OddLevels {
 
     /// Notes that a message is odd.
     pub(super) fn add(&self, level: Level) {
-        self.0.fetch_or(1 << level as u8, Relaxed);
+        self.levels.fetch_or(1 << level as u8, Relaxed);
+    }
+
+    /// Notes that so many datagrams of the record prepare what is odd.
+    pub(super) fn prepared(&mut self, datagrams: usize) {
+        self.preparations = datagrams;
     }
 
     /// Tells whether a datagram that was sent is odd: the script has told so, or it carries odd
     /// messages.
     pub(super) fn concern(&self, record: &Record, datagram: usize) -> bool {
-        let is_odd = |level: Level| self.0.load(Relaxed) & 1 << level as u8 != 0;
+        let is_odd = |level: Level| self.levels.load(Relaxed) & 1 << level as u8 != 0;
         let mut sent = record.sent.iter().filter(|sent| sent.datagram == datagram);
-        record.datagrams[datagram].is_told
+        datagram >= self.preparations && record.datagrams[datagram].is_told
             || sent.any(|packet| {
                 let mut frames = frames(&packet.payload);
                 is_odd(packet.level)

@@ -34,6 +34,20 @@ fn the_well_behaved_client_keeps_all_that_there_is_a_script_for() {
 }
 
 #[test]
+fn what_prepares_a_stimulus_is_not_marked_as_one() {
+    for id in ["C28", "C36", "C83", "C110", "C120"] {
+        let finding = try_client(id, good_client(), Conditions::default());
+        let marked = finding.packets.iter().filter(|packet| packet.is_stimulus);
+        let marked: Vec<_> = marked.map(|packet| packet.lines.join(", ")).collect();
+        let prepares = |lines: &String| {
+            lines.contains("Initial 0: CRYPTO") || lines.starts_with("Handshake 0: PING")
+        };
+        assert!(!marked.is_empty(), "{id}");
+        assert!(!marked.iter().any(prepares), "{id}: {marked:#?}");
+    }
+}
+
+#[test]
 fn loss_and_delay_change_no_verdict_of_a_client_but_to_not_reached() {
     are_steady(Side::Client, &|row, conditions| {
         let guest = suited(row.id).unwrap_or(good_client());

@@ -12,7 +12,7 @@ use qecho_peer::{
     tls::Level,
 };
 
-use super::versions::{UNKNOWN_VERSION, long_header};
+use super::versions::{UNKNOWN_VERSION, is_ignored};
 use crate::conform::{
     Expected, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
@@ -58,7 +58,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("Version 1 has no connection IDs of more than 20 bytes: such a packet is dropped.")
         .stimulus("Long header of version 1 with a connection ID of 21 bytes")
         .expected("no answer")
-        .script(|run| run.is_ignored(&long_header(VERSION_1, &[0xd1; 21], &[0x51; 8], 1_200))),
+        .script(|run| is_ignored(run, VERSION_1, &[0xd1; 21], 1_200)),
     must("V07", Server, rfc(9000, "17.2"))
         .text("A packet whose fixed bit is 0 is no packet of version 1, and is discarded.")
         .stimulus("Initial packet whose fixed bit is 0, without grease_quic_bit")

@@ -6,7 +6,7 @@ use qecho_packet::{
     TransportParameters,
     close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
     text::counted,
-    wire::{ConnectionId, Frame, PacketType},
+    wire::{ConnectionId, Frame, PacketType, write_integer},
 };
 use qecho_peer::{
     endpoint::{Parameters, VERSION_1, version_negotiation as answer_of_versions},
@@ -33,7 +33,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Unknown version in 1200 bytes")
         .expected("one Version Negotiation packet, the IDs swapped")
         .script(|run| {
-            let finding = version_negotiation(run, 8, 8)?;
+            let finding = version_negotiation(run, like_an_initial_packet, 8, 8)?;
             finding.ok_or_else(|| not_applicable("no Version Negotiation, which N01 judges"))
         }),
     should("N01", Server, rfc(9000, "5.2.2"))
@@ -42,16 +42,24 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Unknown version in 1200 bytes")
         .expected("a Version Negotiation packet")
         .script(|run| {
-            Ok(match version_negotiation(run, 8, 8)? {
+            if version_negotiation(run, long_header, 8, 8)?.is_some() {
+                return Ok(Finding::new(Verdict::Pass, "Version Negotiation"));
+            }
+            let like_version_1 = version_negotiation(run, like_an_initial_packet, 8, 8)?;
+            Ok(match like_version_1 {
                 None => Finding::new(Verdict::Fail, "no Version Negotiation"),
-                Some(_) => Finding::new(Verdict::Pass, "Version Negotiation"),
+                // RFC 9000 §5.2.2: other versions may have anything there.
+                Some(_) => Finding::new(
+                    Verdict::Note,
+                    "only where all behind the connection IDs reads like version 1",
+                ),
             })
         }),
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
         .expected("no answer")
-        .script(|run| run.is_ignored(&long_header(UNKNOWN_VERSION, &[0xd1; 8], &[0x51; 8], 1_199))),
+        .script(|run| is_ignored(run, UNKNOWN_VERSION, &[0xd1; 8], 1_199)),
     must("V03", Server, rfc(9000, "6.1"))
         .text("A Version Negotiation packet is never answered by another one.")
         .stimulus("Version Negotiation packet to the server")
@@ -67,12 +75,13 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("Unknown version with connection IDs of 30 and 25 bytes")
         .expected("one Version Negotiation packet, the connection IDs swapped")
         .script(|run| {
-            if version_negotiation(run, 8, 8)?.is_none() {
+            let form = like_an_initial_packet;
+            if version_negotiation(run, form, 8, 8)?.is_none() {
                 return Err(not_applicable(
                     "no Version Negotiation, whatever the connection IDs",
                 ));
             }
-            let finding = version_negotiation(run, 30, 25)?;
+            let finding = version_negotiation(run, form, 30, 25)?;
             let missing = || {
                 Finding::new(
                     Verdict::Fail,
@@ -245,27 +254,67 @@ fn version_information(versions: &[u32]) -> Vec<u8> {
     versions.flat_map(|version| version.to_be_bytes()).collect()
 }
 
+/// Returns a datagram of a version with two connection IDs, of so many bytes.
+type Form = fn(u32, &[u8], &[u8], usize) -> Vec<u8>;
+
 /// Returns a datagram of a long header (RFC 8999 §5.1), with bytes behind it that mean nothing.
 pub(super) fn long_header(version: u32, destination: &[u8], source: &[u8], size: usize) -> Vec<u8> {
+    let mut datagram = connection_ids(version, destination, source);
+    datagram.resize(size, 0x5a);
+    datagram
+}
+
+/// The same, but as an Initial packet of version 1 without a token (RFC 9000 §17.2.2): some read
+/// all of that before they look at the version.
+fn like_an_initial_packet(version: u32, destination: &[u8], source: &[u8], size: usize) -> Vec<u8> {
+    /// Bytes in which the length is told.
+    const LENGTH: usize = 2;
+    let mut datagram = connection_ids(version, destination, source);
+    datagram.push(0);
+    let rest = size - datagram.len() - LENGTH;
+    write_integer(&mut datagram, rest as u64);
+    datagram.resize(size, 0x5a);
+    datagram
+}
+
+fn connection_ids(version: u32, destination: &[u8], source: &[u8]) -> Vec<u8> {
     let mut datagram = vec![0xc3];
     datagram.extend(version.to_be_bytes());
     for id in [destination, source] {
         datagram.push(id.len() as u8);
         datagram.extend(id);
     }
-    datagram.resize(size, 0x5a);
     datagram
+}
+
+/// Sends long headers of a version to a connection ID, whatever is behind them, to which nothing
+/// may be answered.
+pub(super) fn is_ignored(
+    run: &mut Run<'_>,
+    version: u32,
+    destination: &[u8],
+    size: usize,
+) -> Judged {
+    let forms: [Form; 2] = [long_header, like_an_initial_packet];
+    for form in forms {
+        let finding = run.is_ignored(&form(version, destination, &[0x51; 8], size))?;
+        if finding.verdict != Verdict::Pass {
+            return Ok(finding);
+        }
+    }
+    Ok(Finding::new(Verdict::Pass, "no answer"))
 }
 
 /// Sends a packet of an unknown version with connection IDs of so many bytes, again if it is not
 /// answered; judges the Version Negotiation that comes, if any.
 fn version_negotiation(
     run: &mut Run<'_>,
+    form: Form,
     destination: usize,
     source: usize,
 ) -> Result<Option<Finding>, Finding> {
     let [destination, source] = [vec![0xd1; destination], vec![0x51; source]];
-    let unknown = long_header(UNKNOWN_VERSION, &destination, &source, 1_200);
+    let unknown = form(UNKNOWN_VERSION, &destination, &source, 1_200);
     let mut connection = run.stranger()?;
     let mut sent = 0;
     let mut is_answered = false;
@@ -324,6 +373,15 @@ fn version_negotiation(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_form_reads_as_an_initial_packet_of_version_1_and_the_other_as_nothing() {
+        let forms: [Form; 2] = [like_an_initial_packet, long_header];
+        let [initial, noise] = forms.map(|form| form(VERSION_1, &[0xd1; 8], &[0x51; 8], 1_199));
+        assert_eq!((initial.len(), noise.len()), (1_199, 1_199));
+        assert_eq!(packet_type(&initial), Some(PacketType::Initial));
+        assert_eq!(packet_type(&noise), None);
+    }
 
     #[test]
     fn only_version_negotiation_is_forbidden_as_an_answer_to_itself() {
