@@ -1,5 +1,5 @@
 //! Output for a terminal: lines that are broken at its width, colours where they are wanted,
-//! and a history of what was typed.
+//! pictures of characters, and a history of what was typed.
 //!
 //! Nothing here prints. A pipe or a file gets every line whole and without colour.
 //!
@@ -12,6 +12,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+pub mod canvas;
 pub mod colour;
 pub mod history;
 pub mod prose;

@@ -50,7 +50,7 @@ const BANS: &[Ban] = &[
     Ban {
         except: &[PROGRAM],
         ..Ban::new(
-            &["clap", "rustyline", "indicatif", "ratatui"],
+            &["clap", "rustyline", "indicatif"],
             "the command line and the terminal belong to the program",
         )
     },

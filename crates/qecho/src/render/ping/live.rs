@@ -6,12 +6,7 @@ use std::time::Duration;
 
 use qecho_measure::ping::{Connected, Counts, LatencyRecorder, PingEvent, Report};
 use qecho_packet::text;
-use ratatui::{
-    Frame,
-    layout::{Constraint, Layout, Rect},
-    text::Line,
-    widgets::{Block, Paragraph},
-};
+use qecho_terminal::canvas::{Area, Canvas};
 
 use self::plot::Recent;
 use super::PingTarget;
@@ -20,13 +15,13 @@ use super::PingTarget;
 const KEPT_MAX: usize = 600;
 
 /// Columns of the histogram.
-const HISTOGRAM_WIDTH: u16 = 34;
+const HISTOGRAM_WIDTH: usize = 34;
 
 /// Columns of a histogram's label.
 const LABEL_WIDTH: usize = 10;
 
 /// Rows below which no host has a plot: three have one on a terminal of 24 rows.
-const ROWS_OF_PLOT_MIN: u16 = 7;
+const ROWS_OF_PLOT_MIN: usize = 7;
 
 /// Everything that is seen.
 #[derive(Debug)]
@@ -75,26 +70,21 @@ impl Live {
     }
 
     /// Draws everything.
-    pub(crate) fn draw(&self, frame: &mut Frame<'_>) {
-        let absent = (self.absent.len() as u16).min(frame.area().height / 3);
-        let rows = [
-            Constraint::Fill(1),
-            Constraint::Length(absent),
-            Constraint::Length(1),
-        ];
-        let [body, missing, foot] = Layout::vertical(rows).areas(frame.area());
-        let lines: Vec<_> = self.absent.iter().map(Line::raw).collect();
-        frame.render_widget(Paragraph::new(lines), missing);
-        let parts = Layout::vertical(self.hosts.iter().map(|_| Constraint::Fill(1))).split(body);
+    pub(crate) fn draw(&self, canvas: &mut Canvas) {
+        let absent = self.absent.len().min(canvas.area().height / 3);
+        let (above, foot) = canvas.area().split_bottom(1);
+        let (body, missing) = above.split_bottom(absent);
+        canvas.lines(missing, &self.absent);
+        let parts = || body.stacked(self.hosts.len());
         // Where the rows do not come out even, all hosts look alike nevertheless.
-        let have_plots = parts.iter().all(|area| area.height >= ROWS_OF_PLOT_MIN);
-        for (host, area) in self.hosts.iter().zip(parts.iter()) {
+        let have_plots = parts().all(|area| area.height >= ROWS_OF_PLOT_MIN);
+        for (host, area) in self.hosts.iter().zip(parts()) {
             match have_plots {
-                true => host.draw(frame, *area, self.colour),
-                false => host.draw_lines(frame, *area),
+                true => host.draw(canvas, area, self.colour),
+                false => host.draw_lines(canvas, area),
             }
         }
-        frame.render_widget(Line::from(" q or Ctrl-C: end and sum up"), foot);
+        canvas.text(foot, " q or Ctrl-C: end and sum up");
     }
 }
 
@@ -145,45 +135,41 @@ impl LiveHost {
     }
 
     /// Draws a line or two alone; the counts are seen, whatever the title's length.
-    fn draw_lines(&self, frame: &mut Frame<'_>, area: Rect) {
-        let width = usize::from(area.width);
+    fn draw_lines(&self, canvas: &mut Canvas, area: Area) {
         let title = self.title();
         let counts = self.figures(0).chars().count() + 1;
-        let fits = title.chars().count() + counts <= width;
+        let fits = title.chars().count() + counts <= area.width;
         if !fits && area.height > 1 {
-            let lines = vec![Line::from(title), Line::from(self.figures(width))];
-            return frame.render_widget(Paragraph::new(lines), area);
+            return canvas.lines(area, [title, self.figures(area.width)]);
         }
-        let kept = width.saturating_sub(counts).max(width / 3);
+        let kept = area.width.saturating_sub(counts).max(area.width / 3);
         let title: String = title.chars().take(kept).collect();
-        let room = width.saturating_sub(title.chars().count() + 1);
-        let line = format!("{title} {}", self.figures(room));
-        frame.render_widget(Line::from(line), area);
+        let room = area.width.saturating_sub(title.chars().count() + 1);
+        canvas.text(area, &format!("{title} {}", self.figures(room)));
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, colour: bool) {
-        let block = Block::bordered().title(self.title());
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        let [graphs, figures] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inner);
-        let [plot_area, histogram] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(HISTOGRAM_WIDTH)])
-                .areas(graphs);
-        let interval = self.subject.interval;
-        plot::draw(frame, plot_area, &self.recent, interval, colour);
-        let lines = self.histogram(histogram);
-        frame.render_widget(Paragraph::new(lines), histogram);
-        frame.render_widget(Line::from(self.figures(figures.width.into())), figures);
+    fn draw(&self, canvas: &mut Canvas, area: Area, colour: bool) {
+        canvas.border(area, &self.title());
+        let (graphs, figures) = area.inner().split_bottom(1);
+        let (plot_area, histogram) = graphs.split_right(HISTOGRAM_WIDTH);
+        plot::draw(
+            canvas,
+            plot_area,
+            &self.recent,
+            self.subject.interval,
+            colour,
+        );
+        canvas.lines(histogram, self.histogram(histogram));
+        canvas.text(figures, &self.figures(figures.width));
     }
 
     /// Returns the histogram of the last times, a line for each range.
-    fn histogram(&self, area: Rect) -> Vec<Line<'static>> {
+    fn histogram(&self, area: Area) -> Vec<String> {
         let times: Vec<_> = self.recent.iter().filter_map(|(_, time)| *time).collect();
         let (Some(min), Some(max)) = (times.iter().min(), times.iter().max()) else {
-            return vec![Line::from(" no answer yet")];
+            return vec![" no answer yet".into()];
         };
-        let rows = usize::from(area.height).max(1);
+        let rows = area.height.max(1);
         let step = (max.saturating_sub(*min) / rows as u32).max(Duration::from_nanos(1));
         let mut counts = vec![0_usize; rows];
         for time in &times {
@@ -191,11 +177,11 @@ impl LiveHost {
             counts[(row as usize).min(rows - 1)] += 1;
         }
         let most = counts.iter().copied().max().unwrap_or(1).max(1);
-        let room = usize::from(area.width).saturating_sub(LABEL_WIDTH + 6);
+        let room = area.width.saturating_sub(LABEL_WIDTH + 6);
         let line = |(row, count): (usize, &usize)| {
             let upper = text::duration(*min + step * (row as u32 + 1));
             let bar = "█".repeat((count * room).div_ceil(most));
-            Line::from(format!("{upper:>LABEL_WIDTH$} {bar} {count}"))
+            format!("{upper:>LABEL_WIDTH$} {bar} {count}")
         };
         counts.iter().enumerate().map(line).collect()
     }

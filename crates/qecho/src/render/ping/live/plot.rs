@@ -3,20 +3,15 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use anstyle::{AnsiColor, Style};
 use qecho_packet::text;
-use ratatui::{
-    Frame,
-    layout::Rect,
-    style::{Color, Style},
-    symbols::Marker,
-    widgets::{Axis, Chart, Dataset, GraphType},
-};
+use qecho_terminal::canvas::{Area, Canvas};
 
 /// The longest time over the median from which on the scale is logarithmic.
 const LINEAR_MAX: f64 = 8.0;
 
 /// Rows from which on there is room for an axis of time.
-const ROWS_WITH_TIME_MIN: u16 = 6;
+const ROWS_WITH_TIME_MIN: usize = 6;
 
 /// The shortest time that has a place on a logarithmic scale, in milliseconds.
 const SHORTEST_MS: f64 = 1e-6;
@@ -53,11 +48,14 @@ impl Scale {
         }
     }
 
-    fn place(&self, time_ms: f64) -> f64 {
-        match self.is_logarithmic {
+    /// Returns where a time stands between the scale's end, 0, and its beginning, 1.
+    fn depth(&self, time_ms: f64) -> f64 {
+        let place = match self.is_logarithmic {
             true => time_ms.max(SHORTEST_MS).log10(),
             false => time_ms,
-        }
+        };
+        let [low, high] = self.bounds;
+        (high - place) / (high - low)
     }
 
     /// Returns the times at its beginning, its middle and its end.
@@ -74,64 +72,87 @@ impl Scale {
 /// Draws the times one after the other, losses at the top; they are `interval` apart, unless
 /// each waits for the one before it.
 pub(super) fn draw(
-    frame: &mut Frame<'_>,
-    area: Rect,
+    canvas: &mut Canvas,
+    area: Area,
     recent: &Recent,
     interval: Duration,
     has_colours: bool,
 ) {
-    // A Braille character has two points side by side.
-    let shown = usize::from(area.width) * 2;
+    // A Braille character has two dots side by side.
+    let shown = area.width * 2;
     let first = recent.len().saturating_sub(shown);
     let recent: Vec<_> = recent.iter().skip(first).copied().collect();
     let came = recent.iter().filter_map(|(_, time)| *time);
     let scale = Scale::of(&came.map(milliseconds).collect::<Vec<_>>());
-    let lines = joined(&recent, &scale);
-    let lost = recent.iter().filter(|(_, time)| time.is_none());
-    let lost: Vec<_> = lost
-        .map(|(sequence, _)| (*sequence as f64, scale.bounds[1]))
-        .collect();
-    let colour = |colour| match has_colours {
-        true => Style::new().fg(colour),
-        false => Style::new(),
-    };
-    let dataset = |points, graph| {
-        Dataset::default()
-            .marker(Marker::Braille)
-            .graph_type(graph)
-            .style(colour(Color::Cyan))
-            .data(points)
-    };
-    // A line of one point is not drawn, so each has its points too.
-    let points: Vec<_> = lines.concat();
-    let mut datasets = vec![dataset(&points, GraphType::Scatter)];
-    datasets.extend(lines.iter().map(|line| dataset(line, GraphType::Line)));
-    let losses = dataset(&lost, GraphType::Scatter).marker(Marker::Block);
-    datasets.push(losses.style(colour(Color::Red)));
     let last = recent.last().map_or(0, |(sequence, _)| *sequence) as f64;
     let begin = last - shown as f64;
-    let mut times = Axis::default().bounds([begin, last]);
-    if area.height >= ROWS_WITH_TIME_MIN {
-        times = times.labels(ends(begin, last, interval));
+    let graph = draw_axes(canvas, area, &scale, &ends(begin, last, interval));
+    let colour = |colour: AnsiColor| match has_colours {
+        true => colour.on_default(),
+        false => Style::new(),
+    };
+    // The dot that stands at a part of the graph's width or height.
+    let dot = |part: f64, dots: usize| (part * dots.saturating_sub(1) as f64).round() as usize;
+    let column = |sequence| dot((sequence as f64 - begin) / shown as f64, graph.width * 2);
+    for run in recent.split(|(_, time)| time.is_none()) {
+        let dots: Vec<_> = run
+            .iter()
+            .filter_map(|(sequence, time)| {
+                let depth = scale.depth(milliseconds((*time)?));
+                Some((column(*sequence), dot(depth, graph.height * 4)))
+            })
+            .collect();
+        // A line of one answer is its dot.
+        for line in dots
+            .windows(2)
+            .chain(dots.first().map(std::slice::from_ref))
+        {
+            canvas.stroke(
+                graph,
+                line[0],
+                line[line.len() - 1],
+                colour(AnsiColor::Cyan),
+            );
+        }
     }
-    let mut scaled = Axis::default().bounds(scale.bounds).labels(scale.labels());
-    if scale.is_logarithmic {
-        scaled = scaled.title("log scale");
+    for (sequence, _) in recent.iter().filter(|(_, time)| time.is_none()) {
+        let x = graph.x + column(*sequence) / 2;
+        canvas.put(x, graph.y, '█', colour(AnsiColor::Red));
     }
-    frame.render_widget(Chart::new(datasets).x_axis(times).y_axis(scaled), area);
+    let title = "log scale";
+    if scale.is_logarithmic && title.len() < graph.width {
+        canvas.text(graph, title);
+    }
 }
 
-/// Returns the answers that came without a loss between them, as lines.
-fn joined(recent: &[(u64, Option<Duration>)], scale: &Scale) -> Vec<Vec<(f64, f64)>> {
-    let runs = recent.split(|(_, time)| time.is_none());
-    let line = |run: &[(u64, Option<Duration>)]| {
-        let points = run.iter().filter_map(|(sequence, time)| {
-            let time = milliseconds((*time)?);
-            Some((*sequence as f64, scale.place(time)))
-        });
-        points.collect::<Vec<_>>()
+/// Draws the axis of the scale and, where there is room, that of time with the words at its
+/// ends; returns what is left for the graph.
+fn draw_axes(canvas: &mut Canvas, area: Area, scale: &Scale, ends: &[String; 2]) -> Area {
+    let labels = scale.labels();
+    let margin = labels.iter().map(|label| label.chars().count()).max();
+    let below = match area.height >= ROWS_WITH_TIME_MIN {
+        true => 2,
+        false => 0,
     };
-    runs.map(line).filter(|line| !line.is_empty()).collect()
+    let (above, below) = area.split_bottom(below);
+    let graph_width = area.width.saturating_sub(margin.unwrap_or(0) + 1);
+    let (margin, graph) = above.split_right(graph_width);
+    let (words, axis) = margin.split_right(1);
+    for (half, label) in labels.iter().enumerate() {
+        let y = words.y + words.height.saturating_sub(1) * (2 - half) / 2;
+        canvas.text(Area { y, ..words }, label);
+    }
+    canvas.lines(axis, vec!["│"; axis.height]);
+    let (corner, times) = below.split_bottom(1);
+    let line = format!("└{}", "─".repeat(graph_width));
+    canvas.text(corner.split_right(graph_width + 1).1, &line);
+    let [begin, end] = ends;
+    canvas.text(times, begin);
+    canvas.text(
+        times.split_right(end.chars().count() + 1).1,
+        &format!(" {end}"),
+    );
+    graph
 }
 
 /// Returns the words at both ends of the axis of time: how long ago, or which numbers the pings

@@ -1,7 +1,6 @@
 //! The live view on terminals of all sizes.
 
 use qecho_measure::ping::{Lost, Reply, ReplyKind};
-use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
 
@@ -26,12 +25,10 @@ fn reply(sequence: u64, milliseconds: u64) -> PingEvent {
     })
 }
 
-fn screen(live: &Live, width: u16, height: u16) -> Vec<String> {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
-    terminal.draw(|frame| live.draw(frame)).expect("memory");
-    let buffer = terminal.backend().buffer();
-    let row = |y| (0..width).map(move |x| buffer[(x, y)].symbol()).collect();
-    (0..height).map(row).collect()
+fn screen(live: &Live, width: usize, height: usize) -> Vec<String> {
+    let mut canvas = Canvas::new(width, height);
+    live.draw(&mut canvas);
+    canvas.rows().collect()
 }
 
 #[test]
