@@ -137,7 +137,7 @@ impl Endpoint {
         let mut tls = config.tls;
         tls.parameters = parameters.as_bytes().to_vec();
         let tls = ClientTls::new(tls, &mut |bytes| random.fill_bytes(bytes));
-        let tls = Tls::Client(tls);
+        let tls = Tls::Client(Box::new(tls));
         let mut client = Self::new(Side::Client, tls, random, config.behaviour, now);
         client.version = config.version;
         client.token = config.token;

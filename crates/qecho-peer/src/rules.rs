@@ -23,7 +23,7 @@ use qecho_packet::{
 
 pub use self::catalogue::Rule;
 use crate::{
-    endpoint::{Endpoint, FIXED_BIT},
+    endpoint::{Endpoint, FIXED_BIT, integer_value},
     network::Received,
     received::{ReadFrame, ReceivedPacket},
     tls::Level,
@@ -158,7 +158,7 @@ impl Rules {
         let (frame_type, type_length) = encoding::frame_type(bytes);
         let checked = match read {
             Ok(frame) => {
-                let is_shortest = encoding::is_shortest(frame_type, type_length);
+                let is_shortest = integer_value(frame_type).len() == type_length;
                 let kept = self.demand(Rule::ShortestFrameType, is_shortest);
                 kept.and_then(|()| self.check_frame(endpoint, packet, frame, bytes.len()))
             }

@@ -108,11 +108,6 @@ impl<'n> Probe<'n> {
         &mut self.endpoint
     }
 
-    /// Gives the endpoint back, with its record.
-    pub fn into_endpoint(self) -> Endpoint {
-        self.endpoint
-    }
-
     /// Returns the time.
     pub fn now(&self) -> Instant {
         self.network.now()

@@ -14,12 +14,14 @@ mod client;
 mod exchange;
 mod groups;
 mod key_schedule;
-mod message;
 mod rules;
 mod server;
 mod tickets;
 
-use qecho_packet::protection::{Secret, Suite};
+use qecho_packet::{
+    protection::{Secret, Suite},
+    wire::tls::message,
+};
 
 pub use self::{
     client::{ClientConfig, ClientTls, Verification},

@@ -1,6 +1,8 @@
 //! TLS 1.3 handshake messages (RFC 8446 §4), as far as QUIC tools look into
 //! them.
 
+pub mod message;
+
 use super::reader::{Malformed, Reader};
 
 /// Bytes before a message's body: its type and its length (RFC 8446 §4).
@@ -14,6 +16,31 @@ pub const SERVER_HELLO: u8 = 2;
 
 /// The type of EncryptedExtensions (RFC 8446 §4.3.1).
 pub const ENCRYPTED_EXTENSIONS: u8 = 8;
+
+/// The type of a NewSessionTicket (RFC 8446 §4.6.1).
+pub const NEW_SESSION_TICKET: u8 = 4;
+
+/// The type of EndOfEarlyData (RFC 8446 §4.5).
+pub const END_OF_EARLY_DATA: u8 = 5;
+
+/// The type of a Certificate message (RFC 8446 §4.4.2).
+pub const CERTIFICATE: u8 = 11;
+
+/// The type of a CertificateRequest (RFC 8446 §4.3.2).
+pub const CERTIFICATE_REQUEST: u8 = 13;
+
+/// The type of a CertificateVerify (RFC 8446 §4.4.3).
+pub const CERTIFICATE_VERIFY: u8 = 15;
+
+/// The type of Finished (RFC 8446 §4.4.4).
+pub const FINISHED: u8 = 20;
+
+/// The type of a KeyUpdate (RFC 8446 §4.6.3).
+pub const KEY_UPDATE: u8 = 24;
+
+/// The type of the message that stands for a first ClientHello in the transcript (RFC 8446
+/// §4.4.1).
+pub const MESSAGE_HASH: u8 = 254;
 
 /// The extension that carries the transport parameters of QUIC version 1 (RFC 9001 §8.2).
 pub const QUIC_TRANSPORT_PARAMETERS: u16 = 0x39;

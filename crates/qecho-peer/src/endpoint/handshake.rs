@@ -19,8 +19,8 @@ const ISSUED_MAX: u64 = 4;
 
 /// The TLS of a side.
 pub(super) enum Tls {
-    Client(ClientTls),
-    Server(ServerTls),
+    Client(Box<ClientTls>),
+    Server(Box<ServerTls>),
     /// That of a server to which nobody came yet.
     Waiting(Box<ServerConfig>),
 }
@@ -105,7 +105,8 @@ impl Endpoint {
         let mut tls = config.tls;
         tls.parameters = parameters.as_bytes().to_vec();
         let random = &mut self.random;
-        self.tls = Tls::Server(ServerTls::new(tls, &mut |bytes| random.fill_bytes(bytes)));
+        let tls = ServerTls::new(tls, &mut |bytes| random.fill_bytes(bytes));
+        self.tls = Tls::Server(Box::new(tls));
         self.set_parameters(parameters);
         self.keys.install_initial(&destination, Side::Server);
     }

@@ -12,16 +12,6 @@ pub(super) fn frame_type(bytes: &[u8]) -> (u64, usize) {
     (value.unwrap_or(0), length)
 }
 
-/// Tells whether an integer has as few bytes as it takes (RFC 9000 §16).
-pub(super) fn is_shortest(value: u64, length: usize) -> bool {
-    match value {
-        0..0x40 => length == 1,
-        0x40..0x4000 => length == 2,
-        0x4000..0x4000_0000 => length == 4,
-        _ => true,
-    }
-}
-
 /// Returns the rule that a frame breaks which cannot be read.
 pub(super) fn malformed(malformed: &Malformed, payload: &[u8]) -> Rule {
     let follows = payload.get(malformed.offset..).unwrap_or_default();

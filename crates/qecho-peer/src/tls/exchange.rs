@@ -7,14 +7,14 @@ use qecho_packet::{
     Side,
     close::CRYPTO_BUFFER_EXCEEDED,
     protection::{Secret, Suite},
-    wire::tls::{HEADER_LENGTH, body_length},
+    wire::tls::{self, HEADER_LENGTH, body_length},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     Level, Output, TlsError, TlsRule,
     key_schedule::{KeySchedule, TrafficSecrets, hash, verify_data},
-    message::{Extension, Message, extension, kind},
+    message::{Extension, Message, extension},
 };
 
 /// A change to each message before it is sent.
@@ -147,8 +147,8 @@ impl Exchange {
             };
             let bytes: Vec<u8> = self.buffered.drain(..length).collect();
             match bytes[0] {
-                kind::KEY_UPDATE => self.require(TlsRule::KeyUpdate, false)?,
-                kind::END_OF_EARLY_DATA => self.require(TlsRule::EndOfEarlyData, false)?,
+                tls::KEY_UPDATE => self.require(TlsRule::KeyUpdate, false)?,
+                tls::END_OF_EARLY_DATA => self.require(TlsRule::EndOfEarlyData, false)?,
                 _ => {
                     let message = Message::read(&bytes)?;
                     return Ok(Some(Received { message, bytes }));
@@ -348,7 +348,7 @@ impl Transcript {
     pub(super) fn restart(&mut self, suite: Suite) {
         let body = self.hash(suite);
         self.bytes.clear();
-        let kind = kind::MESSAGE_HASH;
+        let kind = tls::MESSAGE_HASH;
         self.add(&Message::Raw { kind, body }.encode());
     }
 

@@ -1,11 +1,10 @@
 //! Messages, and what stands in their extensions, as they are on the wire (RFC 8446 §4).
 
-use qecho_packet::wire::{Malformed, tls::HEADER_LENGTH};
-
 use super::{
     Extension, Message,
     codec::{Codec, Coded, decode, encode},
 };
+use crate::wire::{reader::Malformed, tls::HEADER_LENGTH};
 
 /// Bytes of the longest session ID (RFC 8446 §4.1.2).
 const SESSION_ID_LENGTH_MAX: usize = 32;
@@ -120,50 +119,66 @@ fn extensions(codec: &mut Codec<'_>, list: &mut Vec<Extension>) -> Coded {
 }
 
 /// An extension that is one number of two bytes.
-pub(in crate::tls) fn short(codec: &mut Codec<'_>, value: &mut u16) -> Coded {
+///
+/// # Errors
+/// If it is not there.
+pub fn short(codec: &mut Codec<'_>, value: &mut u16) -> Coded {
     codec.short(value, "number")
 }
 
 /// early_data of a NewSessionTicket (RFC 8446 §4.2.10).
-pub(in crate::tls) fn max_early_data_size(codec: &mut Codec<'_>, size: &mut u32) -> Coded {
+///
+/// # Errors
+/// If it is not there.
+pub fn max_early_data_size(codec: &mut Codec<'_>, size: &mut u32) -> Coded {
     codec.long(size, "max_early_data_size")
 }
 
 /// A list of numbers, with its length in so many bytes.
-pub(in crate::tls) fn list_of_shorts(
-    length_bytes: usize,
-) -> impl Fn(&mut Codec<'_>, &mut Vec<u16>) -> Coded {
+pub fn list_of_shorts(length_bytes: usize) -> impl Fn(&mut Codec<'_>, &mut Vec<u16>) -> Coded {
     move |codec, list| codec.list(length_bytes, list, "list", short)
 }
 
 /// Bytes with their length in so many bytes, such as a cookie or psk_key_exchange_modes.
-pub(in crate::tls) fn bytes(length_bytes: usize) -> impl Fn(&mut Codec<'_>, &mut Vec<u8>) -> Coded {
+pub fn bytes(length_bytes: usize) -> impl Fn(&mut Codec<'_>, &mut Vec<u8>) -> Coded {
     move |codec, bytes| codec.bytes(length_bytes, bytes, "bytes")
 }
 
 /// The group and the key of a share (RFC 8446 §4.2.8).
-pub(in crate::tls) type Share = (u16, Vec<u8>);
+pub type Share = (u16, Vec<u8>);
 
 /// The share of a server.
-pub(in crate::tls) fn share(codec: &mut Codec<'_>, (group, key): &mut Share) -> Coded {
+///
+/// # Errors
+/// If it is cut.
+pub fn share(codec: &mut Codec<'_>, (group, key): &mut Share) -> Coded {
     codec.short(group, "group")?;
     codec.bytes(2, key, "key share")
 }
 
 /// The shares of a client.
-pub(in crate::tls) fn shares(codec: &mut Codec<'_>, shares: &mut Vec<Share>) -> Coded {
+///
+/// # Errors
+/// If one is cut.
+pub fn shares(codec: &mut Codec<'_>, shares: &mut Vec<Share>) -> Coded {
     codec.list(2, shares, "shares", share)
 }
 
 /// The names of an ALPN extension (RFC 7301 §3.1).
-pub(in crate::tls) fn protocol_names(codec: &mut Codec<'_>, names: &mut Vec<Vec<u8>>) -> Coded {
+///
+/// # Errors
+/// If one is cut.
+pub fn protocol_names(codec: &mut Codec<'_>, names: &mut Vec<Vec<u8>>) -> Coded {
     codec.list(2, names, "protocol names", |codec, name| {
         codec.bytes(1, name, "protocol name")
     })
 }
 
 /// The types and names of a client's server_name, of which type 0 is a host name (RFC 6066 §3).
-pub(in crate::tls) fn server_names(codec: &mut Codec<'_>, names: &mut Vec<(u8, Vec<u8>)>) -> Coded {
+///
+/// # Errors
+/// If one is cut.
+pub fn server_names(codec: &mut Codec<'_>, names: &mut Vec<(u8, Vec<u8>)>) -> Coded {
     codec.list(2, names, "server names", |codec, (kind, name)| {
         codec.byte(kind, "name type")?;
         codec.bytes(2, name, "server name")
@@ -171,14 +186,19 @@ pub(in crate::tls) fn server_names(codec: &mut Codec<'_>, names: &mut Vec<(u8, V
 }
 
 /// Keys that a client has of earlier connections: pre_shared_key (RFC 8446 §4.2.11).
-#[derive(Default)]
-pub(in crate::tls) struct OfferedKeys {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfferedKeys {
     /// Tickets, each with its obfuscated age in milliseconds.
-    pub(in crate::tls) identities: Vec<(Vec<u8>, u32)>,
-    pub(in crate::tls) binders: Vec<Vec<u8>>,
+    pub identities: Vec<(Vec<u8>, u32)>,
+    /// A binder for each.
+    pub binders: Vec<Vec<u8>>,
 }
 
-pub(in crate::tls) fn offered_keys(codec: &mut Codec<'_>, offered: &mut OfferedKeys) -> Coded {
+/// The keys that a client offers.
+///
+/// # Errors
+/// If one is cut.
+pub fn offered_keys(codec: &mut Codec<'_>, offered: &mut OfferedKeys) -> Coded {
     codec.list(2, &mut offered.identities, "identities", |codec, one| {
         codec.bytes(2, &mut one.0, "identity")?;
         codec.long(&mut one.1, "ticket age")
@@ -186,7 +206,11 @@ pub(in crate::tls) fn offered_keys(codec: &mut Codec<'_>, offered: &mut OfferedK
     binders(codec, &mut offered.binders)
 }
 
-pub(in crate::tls) fn binders(codec: &mut Codec<'_>, binders: &mut Vec<Vec<u8>>) -> Coded {
+/// The binders of the keys that a client offers, alone.
+///
+/// # Errors
+/// If one is cut.
+pub fn binders(codec: &mut Codec<'_>, binders: &mut Vec<Vec<u8>>) -> Coded {
     codec.list(2, binders, "binders", |codec, binder| {
         codec.bytes(1, binder, "binder")
     })

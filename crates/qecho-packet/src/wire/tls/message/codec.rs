@@ -1,18 +1,24 @@
 //! Reading and writing by one description of each structure (RFC 8446 §3).
 
-use qecho_packet::wire::{Malformed, Reader};
+use crate::wire::reader::{Malformed, Reader};
 
-pub(in crate::tls) type Coded = Result<(), Malformed>;
+/// Whether something was as it has to be, which in writing it always is.
+pub type Coded = Result<(), Malformed>;
 
 /// Reads bytes that nobody trusts into values, or writes values, whatever is in them. The names
 /// are for errors, of which writing has none.
-pub(in crate::tls) enum Codec<'a> {
+pub enum Codec<'a> {
+    /// What is left to be read.
     Read(Reader<'a>),
+    /// What was written.
     Write(Vec<u8>),
 }
 
 /// Reads what all of some bytes are.
-pub(in crate::tls) fn decode<T: Default>(
+///
+/// # Errors
+/// If they are not that, or if something follows.
+pub fn decode<T: Default>(
     bytes: &[u8],
     code: impl FnOnce(&mut Codec<'_>, &mut T) -> Coded,
 ) -> Result<T, Malformed> {
@@ -23,10 +29,7 @@ pub(in crate::tls) fn decode<T: Default>(
 }
 
 /// Writes a value.
-pub(in crate::tls) fn encode<T>(
-    mut value: T,
-    code: impl FnOnce(&mut Codec<'_>, &mut T) -> Coded,
-) -> Vec<u8> {
+pub fn encode<T>(mut value: T, code: impl FnOnce(&mut Codec<'_>, &mut T) -> Coded) -> Vec<u8> {
     let mut codec = Codec::Write(Vec::new());
     let written = code(&mut codec, &mut value);
     debug_assert!(written.is_ok(), "anything can be written");
@@ -62,11 +65,19 @@ impl Codec<'_> {
         Ok(())
     }
 
-    pub(in crate::tls) fn byte(&mut self, value: &mut u8, name: &'static str) -> Coded {
+    /// One byte.
+    ///
+    /// # Errors
+    /// If nothing is left.
+    pub fn byte(&mut self, value: &mut u8, name: &'static str) -> Coded {
         self.array(std::array::from_mut(value), name)
     }
 
-    pub(in crate::tls) fn short(&mut self, value: &mut u16, name: &'static str) -> Coded {
+    /// A number of two bytes.
+    ///
+    /// # Errors
+    /// If they are not there.
+    pub fn short(&mut self, value: &mut u16, name: &'static str) -> Coded {
         let mut bytes = value.to_be_bytes();
         self.array(&mut bytes, name)?;
         *value = u16::from_be_bytes(bytes);
@@ -112,12 +123,11 @@ impl Codec<'_> {
         Ok(())
     }
 
-    pub(in crate::tls) fn bytes(
-        &mut self,
-        length_bytes: usize,
-        bytes: &mut Vec<u8>,
-        name: &'static str,
-    ) -> Coded {
+    /// Bytes behind their length, which has so many itself.
+    ///
+    /// # Errors
+    /// If they are not there.
+    pub fn bytes(&mut self, length_bytes: usize, bytes: &mut Vec<u8>, name: &'static str) -> Coded {
         self.vector(length_bytes, name, |codec| codec.rest(bytes))
     }
 

@@ -3,37 +3,33 @@
 mod codec;
 mod coding;
 pub mod extension_type;
+#[cfg(test)]
+mod tests;
 
-use qecho_packet::wire::Malformed;
-
-pub(super) use self::{codec::*, coding::*};
+pub use self::{
+    codec::{Codec, Coded, decode, encode},
+    coding::{
+        OfferedKeys, Share, binders, bytes, list_of_shorts, max_early_data_size, offered_keys,
+        protocol_names, server_names, share, shares, short,
+    },
+};
+use super::{
+    CERTIFICATE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_HELLO, ENCRYPTED_EXTENSIONS,
+    END_OF_EARLY_DATA, FINISHED, KEY_UPDATE, NEW_SESSION_TICKET, SERVER_HELLO,
+};
+use crate::wire::reader::Malformed;
 
 /// The number of TLS 1.3 in supported_versions (RFC 8446 §4.2.1).
-pub(super) const TLS_1_3: u16 = 0x0304;
+pub const TLS_1_3: u16 = 0x0304;
 /// The number that legacy_version has in TLS 1.3 (RFC 8446 §4.1.2).
-pub(super) const LEGACY_VERSION: u16 = 0x0303;
+pub const LEGACY_VERSION: u16 = 0x0303;
 /// psk_dhe_ke: a pre-shared key with a key exchange (RFC 8446 §4.2.9).
-pub(super) const PSK_DHE_KE: u8 = 1;
+pub const PSK_DHE_KE: u8 = 1;
 /// The only max_early_data_size of QUIC (RFC 9001 §4.6.1).
-pub(super) const EARLY_DATA_ALLOWED: u32 = 0xffff_ffff;
-
-/// Types of messages (RFC 8446 §4).
-pub(super) mod kind {
-    pub(in crate::tls) use qecho_packet::wire::tls::{
-        CLIENT_HELLO, ENCRYPTED_EXTENSIONS, SERVER_HELLO,
-    };
-    pub(in crate::tls) const NEW_SESSION_TICKET: u8 = 4;
-    pub(in crate::tls) const END_OF_EARLY_DATA: u8 = 5;
-    pub(in crate::tls) const CERTIFICATE: u8 = 11;
-    pub(in crate::tls) const CERTIFICATE_REQUEST: u8 = 13;
-    pub(in crate::tls) const CERTIFICATE_VERIFY: u8 = 15;
-    pub(in crate::tls) const FINISHED: u8 = 20;
-    pub(in crate::tls) const KEY_UPDATE: u8 = 24;
-    pub(in crate::tls) const MESSAGE_HASH: u8 = 254;
-}
+pub const EARLY_DATA_ALLOWED: u32 = 0xffff_ffff;
 
 /// The type of host names in server_name (RFC 6066 §3).
-pub(super) const HOST_NAME: u8 = 0;
+pub const HOST_NAME: u8 = 0;
 
 /// An extension: its type and its content (RFC 8446 §4.2).
 pub type Extension = (u16, Vec<u8>);
@@ -204,19 +200,19 @@ impl Message {
 
     fn name_and_kind(&self) -> (&'static str, Option<u8>) {
         let (name, kind) = match self {
-            Self::ClientHello(_) => ("ClientHello", kind::CLIENT_HELLO),
+            Self::ClientHello(_) => ("ClientHello", CLIENT_HELLO),
             Self::ServerHello(hello) if hello.is_retry_request() => {
-                ("HelloRetryRequest", kind::SERVER_HELLO)
+                ("HelloRetryRequest", SERVER_HELLO)
             }
-            Self::ServerHello(_) => ("ServerHello", kind::SERVER_HELLO),
-            Self::EncryptedExtensions(_) => ("EncryptedExtensions", kind::ENCRYPTED_EXTENSIONS),
-            Self::CertificateRequest(_) => ("CertificateRequest", kind::CERTIFICATE_REQUEST),
-            Self::Certificate(_) => ("Certificate", kind::CERTIFICATE),
-            Self::CertificateVerify(_) => ("CertificateVerify", kind::CERTIFICATE_VERIFY),
-            Self::Finished(_) => ("Finished", kind::FINISHED),
-            Self::NewSessionTicket(_) => ("NewSessionTicket", kind::NEW_SESSION_TICKET),
-            Self::KeyUpdate(_) => ("KeyUpdate", kind::KEY_UPDATE),
-            Self::EndOfEarlyData => ("EndOfEarlyData", kind::END_OF_EARLY_DATA),
+            Self::ServerHello(_) => ("ServerHello", SERVER_HELLO),
+            Self::EncryptedExtensions(_) => ("EncryptedExtensions", ENCRYPTED_EXTENSIONS),
+            Self::CertificateRequest(_) => ("CertificateRequest", CERTIFICATE_REQUEST),
+            Self::Certificate(_) => ("Certificate", CERTIFICATE),
+            Self::CertificateVerify(_) => ("CertificateVerify", CERTIFICATE_VERIFY),
+            Self::Finished(_) => ("Finished", FINISHED),
+            Self::NewSessionTicket(_) => ("NewSessionTicket", NEW_SESSION_TICKET),
+            Self::KeyUpdate(_) => ("KeyUpdate", KEY_UPDATE),
+            Self::EndOfEarlyData => ("EndOfEarlyData", END_OF_EARLY_DATA),
             Self::Raw { kind, .. } => ("message of unknown type", *kind),
             Self::None => return ("no message", None),
         };
@@ -226,16 +222,16 @@ impl Message {
     /// Returns an empty message of a type.
     fn of_kind(kind: u8) -> Self {
         match kind {
-            kind::CLIENT_HELLO => Self::ClientHello(ClientHello::default()),
-            kind::SERVER_HELLO => Self::ServerHello(ServerHello::default()),
-            kind::ENCRYPTED_EXTENSIONS => Self::EncryptedExtensions(Vec::new()),
-            kind::CERTIFICATE_REQUEST => Self::CertificateRequest(CertificateRequest::default()),
-            kind::CERTIFICATE => Self::Certificate(Certificate::default()),
-            kind::CERTIFICATE_VERIFY => Self::CertificateVerify(CertificateVerify::default()),
-            kind::FINISHED => Self::Finished(Vec::new()),
-            kind::NEW_SESSION_TICKET => Self::NewSessionTicket(NewSessionTicket::default()),
-            kind::KEY_UPDATE => Self::KeyUpdate(0),
-            kind::END_OF_EARLY_DATA => Self::EndOfEarlyData,
+            CLIENT_HELLO => Self::ClientHello(ClientHello::default()),
+            SERVER_HELLO => Self::ServerHello(ServerHello::default()),
+            ENCRYPTED_EXTENSIONS => Self::EncryptedExtensions(Vec::new()),
+            CERTIFICATE_REQUEST => Self::CertificateRequest(CertificateRequest::default()),
+            CERTIFICATE => Self::Certificate(Certificate::default()),
+            CERTIFICATE_VERIFY => Self::CertificateVerify(CertificateVerify::default()),
+            FINISHED => Self::Finished(Vec::new()),
+            NEW_SESSION_TICKET => Self::NewSessionTicket(NewSessionTicket::default()),
+            KEY_UPDATE => Self::KeyUpdate(0),
+            END_OF_EARLY_DATA => Self::EndOfEarlyData,
             _ => Self::Raw {
                 kind,
                 body: Vec::new(),
@@ -245,7 +241,10 @@ impl Message {
 }
 
 /// Returns the value of the first extension of a type.
-pub(super) fn decoded<T: Default>(
+///
+/// # Errors
+/// If its content is not as it has to be.
+pub fn decoded<T: Default>(
     extensions: &[Extension],
     kind: u16,
     code: impl FnOnce(&mut Codec<'_>, &mut T) -> Coded,
@@ -255,7 +254,7 @@ pub(super) fn decoded<T: Default>(
 }
 
 /// Returns the content of the first extension of a type.
-pub(super) fn extension(extensions: &[Extension], kind: u16) -> Option<&[u8]> {
+pub fn extension(extensions: &[Extension], kind: u16) -> Option<&[u8]> {
     let mut all = extensions.iter();
     all.find(|(other, _)| *other == kind)
         .map(|(_, content)| content.as_slice())
