@@ -17,7 +17,7 @@ mod writer;
 pub use self::{
     connection_id::ConnectionId,
     frame::{Ack, EcnCounts, Frame, Frames, frames},
-    header::{Header, PacketNumber, PacketType, Packets, Protected, packets},
+    header::{Header, PacketNumber, PacketType, Packets, Protected, VERSION_1, VERSION_2, packets},
     reader::{Malformed, Reader, whole_integer},
     version::version_name,
     version_request::VersionRequest,

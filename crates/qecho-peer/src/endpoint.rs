@@ -37,7 +37,7 @@ use self::{
 pub use self::{
     config::{
         Behaviour, ClientConfig, Config, Parameters, ParametersEdit, ServerConfig, VERSION_1,
-        honest_parameters, integer_value,
+        VERSION_2, honest_parameters, integer_value,
     },
     connection_ids::{ConnectionIds, IssuedId},
     stateless::{retry, stateless_reset, version_negotiation},
@@ -140,6 +140,7 @@ impl Endpoint {
         let tls = Tls::Client(Box::new(tls));
         let mut client = Self::new(Side::Client, tls, random, config.behaviour, now);
         client.version = config.version;
+        client.keys.version = config.version;
         client.token = config.token;
         client.set_parameters(parameters);
         client.original_destination = destination;
@@ -160,6 +161,7 @@ impl Endpoint {
         let tls = Tls::Waiting(Box::new(config));
         let mut server = Self::new(Side::Server, tls, random, behaviour, now);
         server.version = version;
+        server.keys.version = version;
         server
     }
 
@@ -282,6 +284,10 @@ impl Endpoint {
     /// Takes the endpoint's own transport parameters into account.
     fn set_parameters(&mut self, parameters: TransportParameters) {
         self.streams.grant(&parameters);
+        let preferred = parameters.get(TransportParameters::PREFERRED_ADDRESS);
+        if let Some(issued) = preferred.and_then(IssuedId::preferred) {
+            self.ids.issue(issued);
+        }
         self.parameters = parameters;
     }
 

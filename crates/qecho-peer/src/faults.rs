@@ -133,6 +133,8 @@ faults! {
     DiesOfNoise;
     /// Stops working instead of closing a connection.
     Crashes;
+    /// Takes tickets of version 1 in version 2 (RFC 9369 §5).
+    TakesTicketsOfOtherVersions;
     /// Answers nothing.
     Silent;
 }

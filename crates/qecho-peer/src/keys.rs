@@ -15,6 +15,8 @@ const KEY_PHASE: u8 = 0x04;
 #[derive(Default)]
 pub(crate) struct Keys {
     levels: [LevelKeys; 4],
+    /// The version whose keys they are (RFC 9369 §3.3).
+    pub(crate) version: u32,
 }
 
 #[derive(Default)]
@@ -36,8 +38,8 @@ impl Keys {
         self.install(
             Level::Initial,
             Suite::Aes128GcmSha256,
-            Some(&Secret::initial(destination, side)),
-            Some(&Secret::initial(destination, side.other())),
+            Some(&Secret::initial_of(self.version, destination, side)),
+            Some(&Secret::initial_of(self.version, destination, side.other())),
         );
     }
 
@@ -50,15 +52,16 @@ impl Keys {
         remote: Option<&Secret>,
     ) {
         let keys = &mut self.levels[level as usize];
-        if let Some(secret) = local {
+        let of_version = |secret: &Secret| secret.clone().of_version(self.version);
+        if let Some(secret) = local.map(of_version) {
             keys.local = Some(LocalKeys {
                 suite,
-                secret: secret.clone(),
-                current: SealingKeys::new(secret, suite),
+                current: SealingKeys::new(&secret, suite),
+                secret,
             });
         }
-        if let Some(secret) = remote {
-            keys.remote = Some(OpeningKeys::new(secret, suite));
+        if let Some(secret) = remote.map(of_version) {
+            keys.remote = Some(OpeningKeys::new(&secret, suite));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The network that a script runs on: real sockets, or a far end in virtual time.
 
-use std::{io, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 /// A path of the endpoint, by the order in which it came to be: 0 is the first.
 ///
@@ -49,6 +49,11 @@ pub trait Network {
     /// # Errors
     /// If the system has none to give.
     fn open_path(&mut self) -> io::Result<PathId>;
+
+    /// Returns the local address of a path, if it is known to whoever is far.
+    fn address(&self, _: PathId) -> Option<SocketAddr> {
+        None
+    }
 }
 
 macro_rules! networks_behind {
@@ -68,6 +73,10 @@ macro_rules! networks_behind {
 
             fn open_path(&mut self) -> io::Result<PathId> {
                 (**self).open_path()
+            }
+
+            fn address(&self, path: PathId) -> Option<SocketAddr> {
+                (**self).address(path)
             }
         }
     )+};

@@ -8,6 +8,7 @@ mod stateless;
 use std::{
     collections::BTreeMap,
     io,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -105,6 +106,9 @@ impl Chance {
     }
 }
 
+/// The port of the first path.
+const FIRST_PORT: u16 = 4_433;
+
 impl<F: Far> Simulated<F> {
     /// Connects a far end.
     pub fn new(far: F, conditions: Conditions) -> Self {
@@ -189,5 +193,12 @@ impl<F: Far> Network for Simulated<F> {
     fn open_path(&mut self) -> io::Result<PathId> {
         self.paths += 1;
         Ok(PathId(self.paths - 1))
+    }
+
+    /// A port for each path, on an address for documentation (RFC 5737).
+    fn address(&self, path: PathId) -> Option<SocketAddr> {
+        let address = Ipv4Addr::new(192, 0, 2, 1);
+        let port = FIRST_PORT.checked_add(u16::try_from(path.0).ok()?)?;
+        Some(SocketAddr::from((address, port)))
     }
 }

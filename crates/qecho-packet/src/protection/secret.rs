@@ -8,12 +8,20 @@ use aws_lc_rs::{
 };
 
 use super::keys::{HeaderKey, PacketKey};
-use crate::{Side, wire::ConnectionId};
+use crate::{
+    Side,
+    wire::{ConnectionId, VERSION_1, VERSION_2},
+};
 
 /// RFC 9001 §5.2.
 const INITIAL_SALT: [u8; 20] = [
     0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad,
     0xcc, 0xbb, 0x7f, 0x0a,
+];
+/// That of version 2 (RFC 9369 §3.3.1).
+const INITIAL_SALT_2: [u8; 20] = [
+    0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26, 0x9d, 0xcb,
+    0xf9, 0xbd, 0x2e, 0xd9,
 ];
 /// Bytes of the longest secret: a SHA-384 hash.
 const SECRET_LENGTH_MAX: usize = 48;
@@ -39,6 +47,8 @@ pub enum Suite {
 pub struct Secret {
     bytes: [u8; SECRET_LENGTH_MAX],
     length: u8,
+    /// Whether the keys are those of version 2 (RFC 9369 §3.3.2), and not of version 1.
+    is_of_version_2: bool,
 }
 
 impl fmt::Debug for Secret {
@@ -93,6 +103,7 @@ impl Secret {
         Some(Self {
             bytes,
             length: secret.len() as u8,
+            is_of_version_2: false,
         })
     }
 
@@ -106,17 +117,38 @@ impl Secret {
     /// the client's first one, or of the Retry's source (RFC 9001 §5.2). Their suite is
     /// [`Suite::Aes128GcmSha256`].
     pub fn initial(destination: &ConnectionId, sender: Side) -> Self {
+        Self::initial_of(VERSION_1, destination, sender)
+    }
+
+    /// The same of a version: of [`VERSION_2`] (RFC 9369 §3.3.1), or else of version 1.
+    pub fn initial_of(version: u32, destination: &ConnectionId, sender: Side) -> Self {
+        let is_of_version_2 = version == VERSION_2;
+        let salt = match is_of_version_2 {
+            true => &INITIAL_SALT_2,
+            false => &INITIAL_SALT,
+        };
         let label: &[u8] = match sender {
             Side::Client => b"client in",
             Side::Server => b"server in",
         };
-        let common = hkdf::Salt::new(hkdf::HKDF_SHA256, &INITIAL_SALT).extract(destination);
+        let common = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(destination);
         let mut secret = Self {
             bytes: [0; SECRET_LENGTH_MAX],
             length: 32,
+            is_of_version_2,
         };
         expand(&common, label, &mut secret.bytes[..32]);
         secret
+    }
+
+    /// Lets the keys that derive from it be those of a version: of [`VERSION_2`] (RFC 9369
+    /// §3.3.2), or else of version 1.
+    #[must_use]
+    pub fn of_version(self, version: u32) -> Self {
+        Self {
+            is_of_version_2: version == VERSION_2,
+            ..self
+        }
     }
 
     /// Returns the suites whose hash has this length.
@@ -130,7 +162,11 @@ impl Secret {
     /// Returns the secret after a key update (RFC 9001 §6.1).
     pub fn next(&self, suite: Suite) -> Self {
         let mut next = self.clone();
-        self.expand(suite, b"quic ku", &mut next.bytes[..self.length.into()]);
+        self.expand(
+            suite,
+            [b"quic ku", b"quicv2 ku"],
+            &mut next.bytes[..self.length.into()],
+        );
         next
     }
 
@@ -143,19 +179,21 @@ impl Secret {
         let mut key = [0; KEY_LENGTH_MAX];
         let key = &mut key[..suite.aead().key_len()];
         let mut iv = [0; aead::NONCE_LEN];
-        self.expand(suite, b"quic key", key);
-        self.expand(suite, b"quic iv", &mut iv);
+        self.expand(suite, [b"quic key", b"quicv2 key"], key);
+        self.expand(suite, [b"quic iv", b"quicv2 iv"], &mut iv);
         PacketKey::new(suite, key, iv)
     }
 
     pub(super) fn header_key(&self, suite: Suite) -> HeaderKey {
         let mut key = [0; KEY_LENGTH_MAX];
         let key = &mut key[..suite.header_protection().key_len()];
-        self.expand(suite, b"quic hp", key);
+        self.expand(suite, [b"quic hp", b"quicv2 hp"], key);
         HeaderKey::new(suite, key)
     }
 
-    pub(super) fn expand(&self, suite: Suite, label: &[u8], out: &mut [u8]) {
+    /// Derives by the label of its version: the first one is that of version 1.
+    pub(super) fn expand(&self, suite: Suite, labels: [&[u8]; 2], out: &mut [u8]) {
+        let label = labels[usize::from(self.is_of_version_2)];
         let secret = hkdf::Prk::new_less_safe(suite.hash(), self.as_bytes());
         expand(&secret, label, out);
     }

@@ -1,5 +1,7 @@
 //! The packets of RFC 9001 Appendix A, opened and sealed, and packets that none should send.
 
+mod version_2;
+
 use super::{vectors::*, *};
 use crate::{
     DecryptedPacket, Side,
@@ -24,7 +26,7 @@ fn server_id() -> ConnectionId {
 fn expanded(secret: &str, suite: Suite, label: &[u8], length: usize) -> Vec<u8> {
     let secret = Secret::new(&bytes(secret)).expect("it is a hash");
     let mut out = vec![0; length];
-    secret.expand(suite, label, &mut out);
+    secret.expand(suite, [label; 2], &mut out);
     out
 }
 

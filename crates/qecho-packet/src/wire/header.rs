@@ -13,7 +13,10 @@ const LONG_HEADER: u8 = 0x80;
 const FIXED_BIT: u8 = 0x40;
 const SPIN_BIT: u8 = 0x20;
 pub(crate) const KEY_PHASE: u8 = 0x04;
-const VERSION_1: u32 = 1;
+/// QUIC version 1 (RFC 9000 §15).
+pub const VERSION_1: u32 = 1;
+/// QUIC version 2 (RFC 9369 §3.1).
+pub const VERSION_2: u32 = 0x6b33_43cf;
 
 /// Bytes of the integrity tag that ends a Retry packet (RFC 9001 §5.8).
 const RETRY_TAG: usize = 16;
@@ -198,6 +201,7 @@ pub struct Packets<'a> {
     rest: &'a [u8],
     offset: usize,
     destination_length: usize,
+    knows_version_2: bool,
 }
 
 /// Takes a datagram apart into its packets, as far as that goes without keys.
@@ -211,10 +215,20 @@ pub fn packets(datagram: &[u8], destination_length: usize) -> Packets<'_> {
         rest: datagram,
         offset: 0,
         destination_length,
+        knows_version_2: false,
     }
 }
 
 impl<'a> Packets<'a> {
+    /// Takes apart packets of [`VERSION_2`], too, which are [`PacketType::Unknown`] otherwise.
+    #[must_use]
+    pub fn knowing_version_2(self) -> Self {
+        Self {
+            knows_version_2: true,
+            ..self
+        }
+    }
+
     /// Returns the bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
@@ -232,7 +246,7 @@ impl<'a> Iterator for Packets<'a> {
         }
         let read = match first & LONG_HEADER {
             0 => short(self.rest, self.destination_length),
-            _ => long(self.rest),
+            _ => long(self.rest, self.knows_version_2),
         };
         Some(match read {
             Ok(packet) => {
@@ -268,17 +282,25 @@ fn short(bytes: &[u8], destination_length: usize) -> Result<Protected<'_>, Malfo
     })
 }
 
-fn long(bytes: &[u8]) -> Result<Protected<'_>, Malformed> {
+/// By their bits in version 1 (RFC 9000 §17.2), which are one less than those of version 2 (RFC
+/// 9369 §3.2).
+const LONG_TYPES: [PacketType; 4] = [
+    PacketType::Initial,
+    PacketType::ZeroRtt,
+    PacketType::Handshake,
+    PacketType::Retry,
+];
+
+fn long(bytes: &[u8], knows_version_2: bool) -> Result<Protected<'_>, Malformed> {
     let mut reader = Reader::new(bytes);
     let first = reader.byte("first byte")?;
     let version = u32::from_be_bytes(reader.array("version")?);
     let [destination, source] = connection_ids(&mut reader, version)?;
-    let packet_type = match (version, first >> 4 & 0x03) {
-        (0, _) => PacketType::VersionNegotiation,
-        (VERSION_1, 0) => PacketType::Initial,
-        (VERSION_1, 1) => PacketType::ZeroRtt,
-        (VERSION_1, 2) => PacketType::Handshake,
-        (VERSION_1, _) => PacketType::Retry,
+    let bits = first >> 4 & 0x03;
+    let packet_type = match version {
+        0 => PacketType::VersionNegotiation,
+        VERSION_1 => LONG_TYPES[usize::from(bits)],
+        VERSION_2 if knows_version_2 => LONG_TYPES[usize::from(bits.wrapping_sub(1) & 0x03)],
         _ => PacketType::Unknown,
     };
     let mut header = Header::long(packet_type, version, destination, source);

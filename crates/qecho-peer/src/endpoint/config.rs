@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+pub use qecho_packet::wire::{VERSION_1, VERSION_2};
 use qecho_packet::{TransportParameters, wire::ConnectionId, wire::write_integer};
 
 use crate::{faults::Fault, network::Ecn, tls};
-
-/// QUIC version 1 (RFC 9000 §15).
-pub const VERSION_1: u32 = 1;
 
 /// A change to the transport parameters before they are sent.
 pub type ParametersEdit = Arc<dyn Fn(&mut Parameters) + Send + Sync>;
@@ -146,6 +144,8 @@ behaviour! {
     repeats_close unless ClosesOnce;
     /// Ends after the idle timeout (RFC 9000 §10.1).
     times_out unless NeverTimesOut;
+    /// Takes tickets as a server only in the version in which it gave them (RFC 9369 §5).
+    tells_versions_of_tickets unless TakesTicketsOfOtherVersions;
 }
 
 impl<T> Config<T> {

@@ -40,6 +40,16 @@ impl IssuedId {
             is_used: false,
         }
     }
+
+    /// Returns that of a preferred address, whose sequence number is 1 (RFC 9000 §5.1.1).
+    pub(crate) fn preferred(preferred_address: &[u8]) -> Option<Self> {
+        /// Bytes of an IPv4 and an IPv6 address, with their ports.
+        const ADDRESSES: usize = 6 + 18;
+        let (length, rest) = preferred_address.get(ADDRESSES..)?.split_first()?;
+        let (id, token) = rest.split_at_checked(usize::from(*length))?;
+        let id = ConnectionId::new(id).filter(|id| !id.is_empty())?;
+        Some(Self::new(1, id, token.try_into().ok()))
+    }
 }
 
 /// The bit of a long header (RFC 8999 §5.1).

@@ -104,6 +104,11 @@ impl Endpoint {
         let parameters = config.all_parameters(ids.chain([token]));
         let mut tls = config.tls;
         tls.parameters = parameters.as_bytes().to_vec();
+        if let Some(tickets) = &mut tls.tickets
+            && self.behaviour.tells_versions_of_tickets
+        {
+            tickets.key[0] ^= self.version as u8;
+        }
         let random = &mut self.random;
         let tls = ServerTls::new(tls, &mut |bytes| random.fill_bytes(bytes));
         self.tls = Tls::Server(Box::new(tls));
@@ -177,29 +182,11 @@ impl Endpoint {
         if let (Some(first), Some(token), Side::Client) = (first, token, self.side) {
             first.reset_token = token.try_into().ok();
         }
-        if let Some(preferred) = parameters.get(TransportParameters::PREFERRED_ADDRESS) {
-            self.take_preferred(preferred);
-        }
-        self.peer_parameters = Some(parameters);
-    }
-
-    /// Takes the connection ID of a preferred address, whose sequence number is 1 (RFC 9000
-    /// §5.1.1).
-    fn take_preferred(&mut self, preferred: &[u8]) {
-        /// Bytes of an IPv4 and an IPv6 address, with their ports.
-        const ADDRESSES: usize = 6 + 18;
-        let id = || {
-            let (length, rest) = preferred.get(ADDRESSES..)?.split_first()?;
-            let (id, token) = rest.split_at_checked(usize::from(*length))?;
-            Some(IssuedId::new(
-                1,
-                ConnectionId::new(id)?,
-                token.try_into().ok(),
-            ))
-        };
-        if let Some(issued) = id() {
+        let preferred = parameters.get(TransportParameters::PREFERRED_ADDRESS);
+        if let Some(issued) = preferred.and_then(IssuedId::preferred) {
             self.ids.take(issued, 0);
         }
+        self.peer_parameters = Some(parameters);
     }
 
     fn complete(&mut self) {

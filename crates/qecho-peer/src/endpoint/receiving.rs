@@ -5,10 +5,10 @@ use std::time::Instant;
 use qecho_packet::{
     Direction, Side,
     protection::is_valid_retry,
-    wire::{ConnectionId, Header, PacketType, Protected, packets},
+    wire::{ConnectionId, Header, PacketType, Packets, Protected, packets},
 };
 
-use super::{Ended, Endpoint, IssuedId, handshake::Tls, random_id, retry, space_of};
+use super::{Ended, Endpoint, IssuedId, VERSION_2, handshake::Tls, random_id, retry, space_of};
 use crate::{
     network::{Ecn, PathId, Received},
     packet::OutDatagram,
@@ -60,7 +60,7 @@ impl Endpoint {
             size: bytes.len(),
         };
         let id_length = self.ids.length_in(bytes).unwrap_or(self.source.len());
-        for packet in packets(bytes, id_length) {
+        for packet in packets_of(self.version, bytes, id_length) {
             if !self.behaviour.reads_whole_datagrams && self.had_unreadable(datagram) {
                 break;
             }
@@ -198,7 +198,8 @@ impl Endpoint {
             bytes,
         } in std::mem::take(&mut self.undecryptable)
         {
-            let Some(Ok(packet)) = packets(&bytes, self.source.len()).next() else {
+            let Some(Ok(packet)) = packets_of(self.version, &bytes, self.source.len()).next()
+            else {
                 continue;
             };
             let arrival = Arrival { at: now, ..arrival };
@@ -349,5 +350,14 @@ impl Endpoint {
             space.resend(&lost);
         }
         Some(Unopened::Retry)
+    }
+}
+
+/// Takes a datagram apart that comes to an endpoint of a version.
+fn packets_of(version: u32, datagram: &[u8], id_length: usize) -> Packets<'_> {
+    let packets = packets(datagram, id_length);
+    match version {
+        VERSION_2 => packets.knowing_version_2(),
+        _ => packets,
     }
 }

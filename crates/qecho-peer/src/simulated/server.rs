@@ -35,6 +35,7 @@ pub struct SimulatedServer {
     rules: Box<dyn Fn() -> Rules>,
     faults: BTreeSet<Fault>,
     habits: Vec<Box<Habit>>,
+    speaks_version_2: bool,
     chance: Chance,
     is_dead: bool,
     outbox: VecDeque<OutDatagram>,
@@ -51,6 +52,7 @@ impl SimulatedServer {
             rules: Box::new(Rules::default),
             faults: BTreeSet::new(),
             habits: Vec::new(),
+            speaks_version_2: false,
             is_dead: false,
             outbox: VecDeque::new(),
         }
@@ -79,6 +81,15 @@ impl SimulatedServer {
     pub fn with_habit(mut self, habit: impl Fn(&mut Endpoint, usize) + 'static) -> Self {
         self.habits.push(Box::new(habit));
         self
+    }
+
+    /// Lets the server speak version 2 (RFC 9369) beside version 1.
+    #[must_use]
+    pub fn speaking_version_2(self) -> Self {
+        Self {
+            speaks_version_2: true,
+            ..self
+        }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -121,8 +132,9 @@ impl SimulatedServer {
     }
 
     /// Begins a connection, if the datagram does; one that is not authentic leaves none.
-    fn accept(&mut self, now: Instant, received: &Received) {
+    fn accept(&mut self, now: Instant, received: &Received, version: Option<u32>) {
         let mut config = self.config.clone();
+        config.version = version.unwrap_or(config.version);
         config.seed = self.chance.next();
         let mut endpoint = Endpoint::server(config, now).with_rules((self.rules)());
         endpoint.receive(now, received);
@@ -173,7 +185,11 @@ const RESET_OF_UNAUTHENTIC: usize = 43;
 
 impl Far for SimulatedServer {
     fn receive(&mut self, now: Instant, received: &Received) {
-        let first = packets(&received.datagram, ID_LENGTH).next();
+        let mut all = packets(&received.datagram, ID_LENGTH);
+        if self.speaks_version_2 {
+            all = all.knowing_version_2();
+        }
+        let first = all.next();
         if self.has(Fault::DiesOfNoise) && !matches!(first, Some(Ok(_))) {
             self.is_dead = true;
         }
@@ -195,7 +211,7 @@ impl Far for SimulatedServer {
         }
         let is_initial = first.header.packet_type == PacketType::Initial;
         if is_initial && first.header.destination.len() >= DESTINATION_MIN {
-            return self.accept(now, received);
+            return self.accept(now, received, first.header.version);
         }
         if let Some(index) = self.find_by_token(&received.datagram) {
             self.connections[index].receive(now, received);

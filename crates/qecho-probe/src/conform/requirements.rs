@@ -17,11 +17,14 @@ mod observed;
 mod packets;
 mod parameters;
 mod paths;
+mod preferred_address;
+mod resumption;
 mod retries;
 mod retry;
 mod sent;
 mod streams;
 mod tls;
+mod version_2;
 mod versions;
 
 use std::sync::LazyLock;
@@ -29,18 +32,21 @@ use std::sync::LazyLock;
 use super::Requirement;
 
 /// In the order in which they are tried.
-static PARTS: [&[Requirement]; 20] = [
+static PARTS: [&[Requirement]; 23] = [
     versions::ROWS,
     retry::ROWS,
     packets::ROWS,
     sent::ROWS,
     addresses::ROWS,
     paths::ROWS,
+    preferred_address::ROWS,
     parameters::ROWS,
     tls::ROWS,
     early_data::ROWS,
+    version_2::ROWS,
     handshake::ROWS,
     retries::ROWS,
+    resumption::ROWS,
     observed::ROWS,
     frames::ROWS,
     streams::ROWS,

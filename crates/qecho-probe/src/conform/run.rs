@@ -9,6 +9,7 @@ use std::{
 use qecho_packet::wire::ConnectionId;
 use qecho_peer::{
     endpoint::{Behaviour, ClientConfig, Endpoint, Parameters, ParametersEdit, ServerConfig},
+    network::Network,
     script::Probe,
     tls::{self, TlsRule},
 };
@@ -159,17 +160,31 @@ impl<'s> Run<'s> {
     /// # Errors
     /// The requirement was not reached, as no client came.
     pub fn serve(&mut self, change: impl FnOnce(&mut ServerConfig)) -> Result<Connection, Finding> {
+        self.serve_on(|_, config| {
+            change(config);
+            Ok(())
+        })
+    }
+
+    /// The same, with settings that depend on the network to the client.
+    ///
+    /// # Errors
+    /// The requirement was not reached, as no client came, or as the change says.
+    pub(super) fn serve_on(
+        &mut self,
+        change: impl FnOnce(&mut dyn Network, &mut ServerConfig) -> Result<(), Finding>,
+    ) -> Result<Connection, Finding> {
         let Peer::Client(subject) = &mut self.peer else {
             return Err(not_reached("servers do not come by themselves"));
         };
         let network = subject.network();
-        let network = network.map_err(|error| not_reached(error.to_string()))?;
+        let mut network = network.map_err(|error| not_reached(error.to_string()))?;
         let mut config = subject.config();
         *self.connections += 1;
         config.seed = config.seed.wrapping_add(*self.connections);
         // One row is about it: for the others it does not matter.
         config.tls.ignore.push(TlsRule::SessionId);
-        change(&mut config);
+        change(&mut *network, &mut config)?;
         let odd = OddLevels::of_server(&mut config);
         let mut probe = Probe::server(network, config);
         let patience = subject.patience();

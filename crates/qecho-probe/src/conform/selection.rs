@@ -240,7 +240,7 @@ mod tests {
     fn an_unknown_word_is_told_what_there_is() {
         let error = |word| servers().with_only(&[word]).unwrap_err().to_string();
         assert!(error("F99").contains("there are F01 to F66, K01 to K26, L01 to L10"));
-        assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9002, 9221, 9287, 9368"));
+        assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9002, 9221, 9287, 9368, 9369"));
         assert!(
             error("9001/2")
                 .contains("`9001/2` names no requirement of a server: there are sections 4.")

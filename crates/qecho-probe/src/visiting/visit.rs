@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_io::{Arrival, Outlet};
+use qecho_io::{Arrival, Listen, ListeningPort, Outlet, Ports};
 use qecho_packet::{
     Direction, ObservedDatagram,
     wire::{ConnectionId, packets},
@@ -39,6 +39,9 @@ pub(super) trait Inbox {
     fn learn(&mut self, id: ConnectionId);
 }
 
+/// Time for which datagrams to one of two ports wait while the other is listened to.
+const TURN: Duration = Duration::from_millis(2);
+
 /// The network to one client that has come.
 pub(super) struct Visit {
     outlet: Outlet,
@@ -52,7 +55,19 @@ pub(super) struct Visit {
     /// The end of what was not waited for any more.
     skipped: Option<Instant>,
     observer: SharedObserver,
+    /// Another port beside that which the client came to.
+    second: Option<SecondPort>,
 }
+
+/// A port at which the client may come, too.
+struct SecondPort {
+    port: ListeningPort,
+    /// Address from which the client came there last.
+    remote: SocketAddr,
+}
+
+/// The path to the second port.
+const SECOND: PathId = PathId(1);
 
 impl Visit {
     /// Begins the visit of whom this is from.
@@ -72,8 +87,9 @@ impl Visit {
             is_stopped,
             skipped: None,
             observer,
+            second: None,
         };
-        let first = visit.taken(first);
+        let first = visit.taken(PathId(0), first);
         visit.first.push_back(first);
         visit
     }
@@ -100,14 +116,24 @@ impl Visit {
         Caller::of(endpoint.client_hello())
     }
 
-    fn show(&self, direction: Direction, ecn: u8, contents: &[u8]) {
-        let local = self.outlet.address(self.at);
-        if let (Some(observer), Some(local)) = (&mut *locked(&self.observer), local) {
+    /// Returns the addresses of both ends of a path.
+    fn ends(&self, path: PathId) -> Option<(SocketAddr, SocketAddr)> {
+        match &self.second {
+            Some(second) if path == SECOND => {
+                Some((second.port.outlet().address(0)?, second.remote))
+            }
+            _ => Some((self.outlet.address(self.at)?, self.remote)),
+        }
+    }
+
+    fn show(&self, direction: Direction, path: PathId, ecn: u8, contents: &[u8]) {
+        let ends = self.ends(path);
+        if let (Some(observer), Some((local, remote))) = (&mut *locked(&self.observer), ends) {
             observer.see(&ObservedDatagram {
                 at: self.outlet.since_1970(),
                 direction,
                 local,
-                remote: self.remote,
+                remote,
                 ecn,
                 contents,
                 segment_size: None,
@@ -115,15 +141,39 @@ impl Visit {
         }
     }
 
-    fn taken(&mut self, arrival: Arrival) -> Received {
-        self.show(Direction::Received, arrival.ecn, &arrival.contents);
+    fn taken(&mut self, path: PathId, arrival: Arrival) -> Received {
+        if let (Some(second), SECOND) = (&mut self.second, path) {
+            second.remote = arrival.remote;
+        }
+        self.show(Direction::Received, path, arrival.ecn, &arrival.contents);
         for id in long_destinations(&arrival.contents) {
             self.inbox.learn(id);
         }
         Received {
-            path: PathId(0),
+            path,
             datagram: arrival.contents,
             ecn: codepoint(arrival.ecn),
+        }
+    }
+
+    /// Waits for what comes to one of the ports; returns nothing once it is `until`.
+    fn arrival(&mut self, until: Instant) -> io::Result<Option<(PathId, Arrival)>> {
+        loop {
+            let now = self.outlet.now();
+            let Some(second) = &mut self.second else {
+                let arrival = self.inbox.receive(until)?;
+                return Ok(arrival.map(|arrival| (PathId(0), arrival)));
+            };
+            if let Some(arrival) = second.port.receive(now)? {
+                return Ok(Some((SECOND, arrival)));
+            }
+            let turn = until.min(now + TURN);
+            if let Some(arrival) = self.inbox.receive(turn)? {
+                return Ok(Some((PathId(0), arrival)));
+            }
+            if turn == until {
+                return Ok(None);
+            }
         }
     }
 }
@@ -134,15 +184,21 @@ impl Network for Visit {
         self.skipped.map_or(now, |skipped| skipped.max(now))
     }
 
-    fn send(&mut self, _: PathId, datagram: &[u8], ecn: Ecn) {
+    fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
         let ecn = bits(ecn);
-        self.show(Direction::Sent, ecn, datagram);
+        self.show(Direction::Sent, path, ecn, datagram);
         let sources = packets(datagram, 0).map_while(Result::ok);
         for id in sources.filter_map(|packet| packet.header.source) {
             self.inbox.learn(id);
         }
         // What the system does not send is lost, as on any network.
-        let _ = self.outlet.send(self.at, self.remote, datagram, ecn);
+        let _ = match &self.second {
+            Some(second) if path == SECOND => {
+                let outlet = second.port.outlet();
+                outlet.send(0, second.remote, datagram, ecn)
+            }
+            _ => self.outlet.send(self.at, self.remote, datagram, ecn),
+        };
     }
 
     fn receive(&mut self, until: Instant) -> Option<Received> {
@@ -151,8 +207,8 @@ impl Network for Visit {
         }
         while !self.is_stopped.load(SeqCst) {
             let look = until.min(self.outlet.now() + LOOK_INTERVAL);
-            match self.inbox.receive(look) {
-                Ok(Some(arrival)) => return Some(self.taken(arrival)),
+            match self.arrival(look) {
+                Ok(Some((path, arrival))) => return Some(self.taken(path, arrival)),
                 Ok(None) if look < until => {}
                 Ok(None) => return None,
                 Err(_) => break,
@@ -163,10 +219,27 @@ impl Network for Visit {
     }
 
     fn open_path(&mut self) -> io::Result<PathId> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a server has one port",
-        ))
+        let unsupported = |why: &str| io::Error::new(io::ErrorKind::Unsupported, why);
+        if self.second.is_some() {
+            return Err(unsupported("a server has two ports"));
+        }
+        let address = self.outlet.address(self.at);
+        // A port of all addresses has those from which this host reaches the client.
+        let address = match address.filter(|address| !address.ip().is_unspecified()) {
+            Some(address) => Some(address),
+            None => Ports::open(self.remote).map_err(io::Error::other)?.local(0),
+        };
+        let address = address.ok_or_else(|| unsupported("the port has no address of its own"))?;
+        let place = Listen::Address(SocketAddr::new(address.ip(), 0));
+        self.second = Some(SecondPort {
+            port: ListeningPort::bind(place).map_err(io::Error::other)?,
+            remote: self.remote,
+        });
+        Ok(SECOND)
+    }
+
+    fn address(&self, path: PathId) -> Option<SocketAddr> {
+        self.ends(path).map(|(local, _)| local)
     }
 }
 

@@ -16,8 +16,8 @@ use qecho_echo::{
     client::{self, Client, Command, Message, Mode},
     dial::Target,
 };
-use qecho_io::{Listen, Ports};
-use qecho_peer::{endpoint::ServerConfig, tls};
+use qecho_io::{Listen, PortEvent, Ports};
+use qecho_peer::{endpoint::ServerConfig, network::Ecn, tls};
 use qecho_probe::{
     conform::{ClientProber, ClientSubject, Level, Report, Runner, Selection, Side, Verdict},
     visiting::VisitingClient,
@@ -57,7 +57,19 @@ const OTHERWISE: &[(&str, Verdict, &str)] = &[
         Verdict::NotApplicable,
         "the client's connection ID has some bytes",
     ),
+    ("C139", Verdict::NotApplicable, NO_PREFERRED_ADDRESS),
+    ("C140", Verdict::NotApplicable, NO_PREFERRED_ADDRESS),
+    ("C141", Verdict::NotApplicable, NO_PREFERRED_ADDRESS),
+    ("C142", Verdict::Fail, NO_PREFERRED_ADDRESS),
+    ("C143", Verdict::NotApplicable, NO_SESSIONS),
+    ("C144", Verdict::NotApplicable, NO_SESSIONS),
+    ("C145", Verdict::NotApplicable, NO_SESSIONS),
+    ("C146", Verdict::NotApplicable, NO_SESSIONS),
+    ("C147", Verdict::NotApplicable, NO_SESSIONS),
 ];
+
+const NO_SESSIONS: &str = "the client keeps no sessions for the next time";
+const NO_PREFERRED_ADDRESS: &str = "quinn-proto goes to no preferred address";
 
 fn server_config() -> ServerConfig {
     let chain = vec![IDENTITY.cert.der().clone()];
@@ -92,7 +104,11 @@ fn start(address: SocketAddr) -> Client {
 
 /// Waits so long at a port of loopback.
 fn visited(patience: Duration) -> VisitingClient {
-    let place = Listen::Address("127.0.0.1:0".parse().unwrap());
+    bound("127.0.0.1:0", patience)
+}
+
+fn bound(place: &str, patience: Duration) -> VisitingClient {
+    let place = Listen::Address(place.parse().unwrap());
     let stopped = Arc::new(AtomicBool::new(false));
     VisitingClient::bind(place, Arc::new(|_| server_config()), patience, stopped).unwrap()
 }
@@ -173,4 +189,36 @@ fn what_remains_of_one_visit_is_no_other() {
         visitors.push(visit.receive(until).unwrap().datagram);
     }
     assert_eq!(visitors, [1, 2, 3].map(beginning));
+}
+
+#[test]
+fn a_server_at_all_addresses_has_a_second_port_that_can_be_reached() {
+    for place in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let mut subject = bound(place, PATIENCE);
+        let port = subject.addresses()[0].port();
+        let first = SocketAddr::from(([127, 0, 0, 1], port));
+        Ports::open(first)
+            .unwrap()
+            .send(0, &beginning(1), 0)
+            .unwrap();
+        let mut visit = subject.network().unwrap();
+        let path = visit.open_path().unwrap();
+        let second = visit.address(path).unwrap();
+        assert!(
+            second.ip().is_loopback() && second.port() != port,
+            "{place}"
+        );
+        let mut ports = Ports::open(second).unwrap();
+        ports.send(0, b"hello", 0).unwrap();
+        let until = visit.now() + PATIENCE;
+        let mut received = std::iter::from_fn(|| visit.receive(until));
+        let hello = received.find(|received| received.path == path);
+        assert_eq!(hello.unwrap().datagram, b"hello", "{place}");
+        visit.send(path, b"there", Ecn::NotEct);
+        let answer = ports.receive(ports.now() + PATIENCE).unwrap();
+        assert!(matches!(
+            answer,
+            Some(PortEvent::Datagram { contents, .. }) if contents == b"there"
+        ));
+    }
 }

@@ -20,6 +20,7 @@ use qecho_probe::conform::Verdict;
 use crate::{
     Make, Mutant,
     client_subject::{Guest, good_client},
+    moving_clients, resuming_clients,
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -360,11 +361,11 @@ pub(crate) fn suited(id: &str) -> Option<Guest> {
             }
         })),
         "C100" | "C112" => Some(greasing(&[])),
-        _ => None,
+        _ => moving_clients::suited(id).or_else(|| resuming_clients::suited(id)),
     }
 }
 
-fn fails(id: &'static str, guest: Guest) -> Mutant {
+pub(crate) fn fails(id: &'static str, guest: Guest) -> Mutant {
     let (verdict, make) = (Verdict::Fail, Make::Client(guest));
     Mutant { id, verdict, make }
 }
@@ -407,7 +408,7 @@ fn refusing_twice(refuses: fn(&Frame<'_>) -> bool) -> Guest {
 }
 
 /// A client whose application does something whenever something has come.
-fn applying(application: fn(&mut Endpoint)) -> Guest {
+pub(crate) fn applying(application: fn(&mut Endpoint)) -> Guest {
     Guest {
         application,
         ..good_client()

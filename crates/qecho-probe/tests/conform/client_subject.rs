@@ -1,7 +1,9 @@
 //! A client in virtual time that is tested: the well-behaved one, or a mutant of it.
 
 use std::{
+    cell::RefCell,
     io,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +18,7 @@ use qecho_peer::{
     packet::OutDatagram,
     rules::{Rule, Rules},
     simulated::{Conditions, Far, Simulated, SimulatedClient},
-    tls::TlsRule,
+    tls::{Resumption, Session, TlsRule},
 };
 use qecho_probe::conform::{ClientProber, ClientSubject, Finding, Selection, Side, Target};
 
@@ -42,6 +44,8 @@ pub(crate) struct Guest {
     pub(crate) restarts: Option<fn(&mut ClientConfig)>,
     /// Whether it is gone without a word as soon as the handshake is confirmed.
     pub(crate) vanishes: bool,
+    /// What it sends in 0-RTT when it comes again, if it resumes.
+    pub(crate) resumes: Option<fn(&mut Endpoint)>,
 }
 
 impl Guest {
@@ -69,17 +73,31 @@ struct Client {
     config: ClientConfig,
     guest: Guest,
     is_gone: bool,
+    kept: Kept,
 }
 
+/// What a client keeps for the next time that it comes.
+type Kept = Rc<RefCell<Option<Session>>>;
+
 impl Client {
-    fn new(config: ClientConfig, guest: Guest, now: Instant) -> Self {
-        let rules = |rules| guest.change(rules);
-        let client = SimulatedClient::new(config.clone(), rules, guest.fault, now);
+    fn new(config: ClientConfig, guest: Guest, kept: Kept, now: Instant) -> Self {
+        let rules = |rules| {
+            let rules = guest.change(rules);
+            match &config.tls.resumption {
+                Some(resumption) => rules.remembering(&resumption.session.parameters),
+                None => rules,
+            }
+        };
+        let mut client = SimulatedClient::new(config.clone(), rules, guest.fault, now);
+        if let (Some(_), Some(send_early)) = (&config.tls.resumption, guest.resumes) {
+            send_early(&mut client.endpoint);
+        }
         Self {
             client,
             config,
             guest,
             is_gone: false,
+            kept,
         }
     }
 
@@ -90,7 +108,7 @@ impl Client {
         config.token.clone_from(&retry.token);
         change(&mut config);
         self.guest.restarts = None;
-        *self = Self::new(config, self.guest, now);
+        *self = Self::new(config, self.guest, Rc::clone(&self.kept), now);
     }
 }
 
@@ -103,6 +121,9 @@ impl Far for Client {
             return self.restart(now, &first.header, change);
         }
         self.client.receive(now, received);
+        if let Some(session) = self.client.endpoint.sessions().last() {
+            *self.kept.borrow_mut() = Some(session.clone());
+        }
         if self.client.endpoint.ended().is_none() {
             (self.guest.application)(&mut self.client.endpoint);
         }
@@ -130,6 +151,7 @@ pub(crate) struct ClientSimulation {
     guest: Guest,
     conditions: Conditions,
     visits: u64,
+    kept: Kept,
 }
 
 impl ClientSimulation {
@@ -138,6 +160,7 @@ impl ClientSimulation {
             guest,
             conditions,
             visits: 0,
+            kept: Kept::default(),
         }
     }
 
@@ -147,7 +170,17 @@ impl ClientSimulation {
         config.seed += self.visits;
         config.tls.ignore.extend(guest.ignored);
         (guest.settings)(&mut config);
-        Client::new(config, guest, now)
+        let session = self
+            .kept
+            .borrow()
+            .clone()
+            .filter(|_| guest.resumes.is_some());
+        config.tls.resumption = session.map(|session| Resumption {
+            session,
+            age: Duration::ZERO,
+            early_data: true,
+        });
+        Client::new(config, guest, Rc::clone(&self.kept), now)
     }
 }
 
@@ -184,6 +217,7 @@ pub(crate) fn good_client() -> Guest {
         application: |_| {},
         restarts: None,
         vanishes: false,
+        resumes: None,
     }
 }
 

@@ -1,7 +1,13 @@
 //! Mutants of the rows that watch what a server sends by itself, and of those about tokens, ECN,
 //! paths, credit, 0-RTT and the end of connections.
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use qecho_packet::{
     StreamId, TransportParameters,
@@ -9,10 +15,11 @@ use qecho_packet::{
     wire::{ConnectionId, Frame},
 };
 use qecho_peer::{
-    endpoint::{Ended, integer_value, retry, stateless_reset},
+    endpoint::{Ended, Parameters, integer_value, retry, stateless_reset},
     faults::Fault,
     network::Ecn,
     packet::{initial, one_rtt, raw},
+    received::Unopened,
     rules::Rule,
     simulated::SimulatedServer,
     tls::{Level, Message, TlsRule, extension_type},
@@ -61,6 +68,9 @@ pub(crate) fn suited() -> Vec<(&'static str, MakeServer)> {
         ("K24", || marking().with_habit(heed_counts)),
         ("K25", || marking().with_habit(heed_counts)),
         ("M06", || SimulatedServer::new(forbidding_to_move())),
+        ("P27", || taking_early_data(|_| {})),
+        ("V36", with_version_2),
+        ("V37", with_version_2),
         ("T15", || taking_early_data(|_| {})),
         ("T16", || taking_early_data(|_| {})),
     ]
@@ -402,6 +412,30 @@ fn of_tls() -> Vec<Mutant> {
         fails("T15", || {
             taking_early_data(|_| {}).with_rules(|rules| rules.ignoring([Rule::FrameOfPacketType]))
         }),
+        fails("P27", || {
+            let times = AtomicU64::new(0);
+            let reduce = move |parameters: &mut Parameters| {
+                let limit = 1_000 - times.fetch_add(1, Relaxed);
+                let id = TransportParameters::INITIAL_MAX_DATA;
+                parameters.retain(|(other, _)| *other != id);
+                parameters.push((id, integer_value(limit)));
+            };
+            taking_early_data(|config| config.edit_parameters = Some(Arc::new(reduce)))
+        }),
+        fails("V36", || {
+            let forgetting = [Fault::TakesTicketsOfOtherVersions];
+            taking_early_data(|_| {})
+                .speaking_version_2()
+                .with_faults(forgetting)
+        }),
+        fails("V37", || {
+            with_version_2().with_habit(|endpoint, _| {
+                let mut unopened = endpoint.record().unopened.iter();
+                if unopened.any(|packet| packet.why == Unopened::Unexpected) {
+                    endpoint.close(false, INTERNAL_ERROR, "");
+                }
+            })
+        }),
         fails("T16", || {
             taking_early_data(|_| {}).with_habit(|endpoint, _| {
                 if endpoint.is_confirmed() {
@@ -437,4 +471,8 @@ fn of_tls() -> Vec<Mutant> {
             })
         }),
     ]
+}
+
+fn with_version_2() -> SimulatedServer {
+    taking_early_data(|_| {}).speaking_version_2()
 }

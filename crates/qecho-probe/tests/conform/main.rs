@@ -10,6 +10,8 @@ mod frame_rows;
 mod habits;
 mod handshake_rows;
 mod later_rows;
+mod moving_clients;
+mod resuming_clients;
 mod subject;
 
 use std::{collections::BTreeSet, num::NonZero, thread, time::Duration};
@@ -59,6 +61,8 @@ fn mutants() -> Vec<Mutant> {
     all.extend(handshake_rows::mutants());
     all.extend(later_rows::mutants());
     all.extend(client_mutants::mutants());
+    all.extend(moving_clients::mutants());
+    all.extend(resuming_clients::mutants());
     all
 }
 

@@ -1,6 +1,8 @@
 //! Headers as bytes.
 
-use super::{FIXED_BIT, Header, LONG_HEADER, PacketType, SPIN_BIT, VERSION_1};
+use super::{
+    FIXED_BIT, Header, LONG_HEADER, LONG_TYPES, PacketType, SPIN_BIT, VERSION_1, VERSION_2,
+};
 use crate::wire::{ConnectionId, version::shares_lengths, writer::write_counted};
 
 impl Header {
@@ -11,19 +13,19 @@ impl Header {
     /// protection hides (RFC 9001 §5.4.1) is 0. Version Negotiation has version 0, and other
     /// long headers without a version have 1.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let type_bits = match self.packet_type {
-            PacketType::OneRtt => {
-                out.push(FIXED_BIT | if self.spin { SPIN_BIT } else { 0 });
-                return out.extend_from_slice(&self.destination);
-            }
-            PacketType::Initial | PacketType::VersionNegotiation | PacketType::Unknown => 0,
-            PacketType::ZeroRtt => 1,
-            PacketType::Handshake => 2,
-            PacketType::Retry => 3,
-        };
+        if self.packet_type == PacketType::OneRtt {
+            out.push(FIXED_BIT | if self.spin { SPIN_BIT } else { 0 });
+            return out.extend_from_slice(&self.destination);
+        }
         let version = match self.packet_type {
             PacketType::VersionNegotiation => 0,
             _ => self.version.unwrap_or(VERSION_1),
+        };
+        let place = LONG_TYPES.iter().position(|one| *one == self.packet_type);
+        let type_bits = match (place, version) {
+            (Some(place), VERSION_2) => (place as u8 + 1) & 0x03,
+            (Some(place), _) => place as u8,
+            (None, _) => 0,
         };
         out.push(LONG_HEADER | FIXED_BIT | type_bits << 4);
         out.extend_from_slice(&version.to_be_bytes());

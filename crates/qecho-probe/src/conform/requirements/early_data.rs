@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qecho_packet::{close::PROTOCOL_VIOLATION, wire::Frame};
+use qecho_packet::{TransportParameters, close::PROTOCOL_VIOLATION, wire::Frame};
 use qecho_peer::{
     endpoint::ClientConfig,
     packet::{Packet, early_data},
@@ -12,7 +12,7 @@ use qecho_peer::{
 
 use crate::conform::{
     Connection, Expected, Finding, Run, Verdict,
-    connection::{not_applicable, not_reached, opened_words},
+    connection::{judge_wrong, not_applicable, not_reached, opened_words},
     requirement::{Need, Requirement, Side::Server, must, rfc},
 };
 
@@ -61,7 +61,51 @@ pub(super) static ROWS: &[Requirement] = &[
                 false => Finding::new(Verdict::Pass, "no 0-RTT packet is acknowledged"),
             })
         }),
+    must("P27", Server, rfc(9000, "7.4.1"))
+        .also(&[rfc(9221, "3")])
+        .needs(&[Need::Resumption, Need::EarlyData])
+        .text("A server that accepts 0-RTT reduces no limit that the client remembers.")
+        .stimulus("PING in a 0-RTT packet")
+        .expected("no limit that is less than it was, or 0-RTT is not accepted")
+        .script(|run| {
+            let mut before = Vec::new();
+            let remember = |config: &mut ClientConfig| {
+                let resumption = config.tls.resumption.as_ref();
+                before.extend(resumption.iter().flat_map(|it| &it.session.parameters));
+            };
+            let connection = resume(run, remember, early_data([Frame::Ping]).once())?;
+            let connection = connection.confirmed()?;
+            if state(&connection) != EarlyData::Accepted {
+                return Err(not_applicable("the server does not accept 0-RTT"));
+            }
+            let reduced = reduced(&connection, &TransportParameters::parse(&before));
+            Ok(judge_wrong(reduced, "no limit is less than it was"))
+        }),
 ];
+
+/// Limits that 0-RTT may use up (RFC 9000 §7.4.1, RFC 9221 §3), with the values that they have if
+/// nothing is said.
+const LIMITS: [(u64, u64); 8] = [
+    (TransportParameters::ACTIVE_CONNECTION_ID_LIMIT, 2),
+    (TransportParameters::INITIAL_MAX_DATA, 0),
+    (TransportParameters::INITIAL_MAX_STREAM_DATA_BIDI_LOCAL, 0),
+    (TransportParameters::INITIAL_MAX_STREAM_DATA_BIDI_REMOTE, 0),
+    (TransportParameters::INITIAL_MAX_STREAM_DATA_UNI, 0),
+    (TransportParameters::INITIAL_MAX_STREAMS_BIDI, 0),
+    (TransportParameters::INITIAL_MAX_STREAMS_UNI, 0),
+    (TransportParameters::MAX_DATAGRAM_FRAME_SIZE, 0),
+];
+
+/// Tells which limit is less than it was, if one is.
+fn reduced(connection: &Connection, before: &TransportParameters) -> Option<String> {
+    let now = connection.endpoint().peer_parameters()?;
+    LIMITS.into_iter().find_map(|(id, default)| {
+        let value = |parameters: &TransportParameters| parameters.integer(id).unwrap_or(default);
+        let (before, now) = (value(before), value(now));
+        let name = TransportParameters::name(id).unwrap_or("a limit");
+        (now < before).then(|| format!("{name} of {now}, which was {before}"))
+    })
+}
 
 /// Packets of 0-RTT that are sent, as some may be lost.
 const PACKETS: u64 = 2;
