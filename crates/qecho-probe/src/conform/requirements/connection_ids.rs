@@ -233,7 +233,8 @@ fn a_connection_id_in_place_of_another(run: &mut Run<'_>) -> Judged {
         Frame::NewConnectionId { sequence, .. } => Some(*sequence) > highest,
         _ => false,
     };
-    let patience = connection.patience / 4;
+    // It may be lost and go again.
+    let patience = connection.patience;
     Ok(match connection.receives(is_new, patience) {
         true => Finding::new(Verdict::Pass, "NEW_CONNECTION_ID"),
         false => connection.accuse("no NEW_CONNECTION_ID"),

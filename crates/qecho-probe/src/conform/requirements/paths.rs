@@ -108,7 +108,7 @@ fn a_move_that_was_none(run: &mut Run<'_>) -> Judged {
     // Three times the probe timeout of a path of which nothing is known (RFC 9000 §8.2.4), which
     // is about the patience, and as much again.
     let (patience, quiet) = (connection.patience, connection.quiet());
-    connection.settle(patience);
+    connection.settle(patience * 3 / 2);
     for number in kept..kept + KEPT {
         connection.send(one_rtt([Frame::Ping]).numbered(number));
         connection.settle(quiet);
