@@ -161,8 +161,8 @@ fn packets_are_shown_as_trace_shows_them_and_kept_for_others() {
         .prints("CONNECTION_CLOSE STREAM_STATE_ERROR")
         .prints("version 0x1a2a3a4a (grease)")
         .prints("verdict      pass");
-    // The first row has one odd packet, the second sends its own twice.
-    assert_eq!(done.stdout.matches("▲ the stimulus").count(), 3);
+    // The first row has one odd packet, the second sends each of its two twice.
+    assert_eq!(done.stdout.matches("▲ the stimulus").count(), 5);
     conform(&env, &server, "--only F12,V02 --pcap-dir kept").ok();
     let folder = env.home().join("kept");
     let mut names: Vec<_> = fs::read_dir(&folder)
