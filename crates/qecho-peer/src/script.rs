@@ -12,7 +12,10 @@
 //! }
 //! ```
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use qecho_packet::wire::Frame;
 
@@ -119,6 +122,11 @@ impl<'n> Probe<'n> {
     /// If the system has none to give.
     pub fn open_path(&mut self) -> std::io::Result<PathId> {
         self.network.open_path()
+    }
+
+    /// Returns the local address of a path, if it is known to whoever is far.
+    pub fn address(&self, path: PathId) -> Option<SocketAddr> {
+        self.network.address(path)
     }
 
     /// Sends a packet.

@@ -195,9 +195,9 @@ impl<F: Far> Network for Simulated<F> {
         Ok(PathId(self.paths - 1))
     }
 
-    /// A port for each path, on an address for documentation (RFC 5737).
+    /// A port for each path, which is never out of reach.
     fn address(&self, path: PathId) -> Option<SocketAddr> {
-        let address = Ipv4Addr::new(192, 0, 2, 1);
+        let address = Ipv4Addr::LOCALHOST;
         let port = FIRST_PORT.checked_add(u16::try_from(path.0).ok()?)?;
         Some(SocketAddr::from((address, port)))
     }

@@ -182,7 +182,7 @@ fn of_side(side: Side) -> impl Iterator<Item = &'static Requirement> {
 /// Returns the first and last identifier of each letter.
 fn ids(side: Side) -> String {
     let mut ids: Vec<_> = of_side(side).map(|row| row.id).collect();
-    ids.sort_unstable();
+    ids.sort_by_key(|id| (&id[..1], id.len(), *id));
     let groups = ids.chunk_by(|one, other| one[..1] == other[..1]);
     joined(groups.map(|group| match group {
         [first, .., last] => format!("{first} to {last}"),
@@ -240,6 +240,9 @@ mod tests {
     fn an_unknown_word_is_told_what_there_is() {
         let error = |word| servers().with_only(&[word]).unwrap_err().to_string();
         assert!(error("F99").contains("there are F01 to F66, K01 to K26, L01 to L10"));
+        let of_clients = Selection::new(Side::Client).with_only(&["C999"]);
+        let told = of_clients.unwrap_err().to_string();
+        assert!(told.contains("there are C01 to C147"), "{told}");
         assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9002, 9221, 9287, 9368, 9369"));
         assert!(
             error("9001/2")

@@ -4,7 +4,6 @@ mod routes;
 mod telling;
 
 use std::{
-    collections::BTreeSet,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -113,7 +112,9 @@ impl VisitorsByName {
     /// Says how clients choose; `place` is where, and `ca` the file of the CA that they have to
     /// trust.
     pub fn announcement(&self, place: &str, ca: &str) -> String {
-        let ids: BTreeSet<_> = self.service.rows.iter().map(|row| row.id).collect();
+        // 99 comes before 100.
+        let mut ids: Vec<_> = self.service.rows.iter().map(|row| row.id).collect();
+        ids.sort_by_key(|id| (id.len(), *id));
         let [first, last] = [ids.first(), ids.last()].map(|id| id.copied().unwrap_or_default());
         format!(
             "serving {} at {place} until Ctrl-C: a client that asks for {}.localhost meets {first}, \

@@ -142,7 +142,9 @@ impl Visit {
     }
 
     fn taken(&mut self, path: PathId, arrival: Arrival) -> Received {
-        if let (Some(second), SECOND) = (&mut self.second, path) {
+        if let (Some(second), SECOND) = (&mut self.second, path)
+            && arrival.remote.ip() == self.remote.ip()
+        {
             second.remote = arrival.remote;
         }
         self.show(Direction::Received, path, arrival.ecn, &arrival.contents);

@@ -48,8 +48,11 @@ pub(super) static ROWS: &[Requirement] = &[
             if !connection.receives(is_retired, patience) {
                 return Err(not_reached("the connection ID is not retired"));
             }
-            // Right behind the acknowledgement, however long the path is.
-            connection.send(one_rtt([Frame::Ping]));
+            // Whoever keeps the token until the retirement is acknowledged, or for as long as what
+            // was sent before may be on its way, has let go of it then.
+            connection.lives();
+            let pause = connection.key_update_pause();
+            connection.settle(pause);
             reset(&mut connection, &RESET_TOKEN);
             connection.expect_of_all(Expected::lives_on())
         }),

@@ -217,6 +217,13 @@ fn moves_when_valid(run: &mut Run<'_>) -> Judged {
             connection.settle(quiet);
         }
     }
+    // Ports other than the one that was made known may be closed on the way.
+    let is_near = |address: SocketAddr| address.ip().is_loopback();
+    if !is_probed && !connection.address(preferred).is_some_and(is_near) {
+        return Err(not_applicable(
+            "nothing comes to the second port, which may be out of reach",
+        ));
+    }
     Ok(connection.accuse(match is_probed {
         true => "the client probes the preferred address, and does not go on there",
         false => "the client sends nothing to the preferred address",

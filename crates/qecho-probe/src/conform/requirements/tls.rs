@@ -1,9 +1,6 @@
 //! TLS inside QUIC, and its keys (RFC 9001).
 
-use std::{
-    ops::RangeInclusive,
-    sync::{Arc, OnceLock},
-};
+mod messages;
 
 use qecho_packet::{
     Side,
@@ -26,8 +23,8 @@ use super::acknowledgements::largest_acknowledged;
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
-    connection::{not_applicable, not_reached},
-    expected::{SILENT, close_words},
+    connection::not_applicable,
+    expected::SILENT,
     requirement::{
         Need, Requirement,
         Side::{Client, Server},
@@ -44,10 +41,6 @@ const VIOLATION: Expected = Expected::close(&[PROTOCOL_VIOLATION]);
 const UNEXPECTED: Expected = Expected::close(&[UNEXPECTED_MESSAGE, PROTOCOL_VIOLATION]);
 /// A KeyUpdate that asks for no other (RFC 8446 §4.6.3).
 const KEY_UPDATE: &[u8] = &[24, 0, 0, 1, 0];
-/// EndOfEarlyData, which QUIC does not have (RFC 9001 §8.3).
-const END_OF_EARLY_DATA: &[u8] = &[5, 0, 0, 0];
-/// CRYPTO_ERROR with any alert of TLS (RFC 9001 §4.8).
-const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
 
 pub(super) static ROWS: &[Requirement] = &[
     must("F39", Server, rfc(9001, "6"))
@@ -57,7 +50,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("0x10a (unexpected_message)")
         .script(|run| {
             let expected = Expected::close(&[UNEXPECTED_MESSAGE]).or_stays_unread();
-            after_the_handshake(&mut run.open()?, KEY_UPDATE, expected)
+            messages::after_the_handshake(&mut run.open()?, KEY_UPDATE, expected)
         }),
     must("F40", Server, rfc(9001, "4.1.3"))
         .also(&[rfc(8446, "4.1.2")])
@@ -124,13 +117,13 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("TLS has no KeyUpdate in QUIC: one that comes closes the connection.")
         .stimulus("KeyUpdate after Finished in Handshake CRYPTO frames")
         .expected("0x10a (unexpected_message), or PROTOCOL_VIOLATION")
-        .script(key_update_behind_finished),
+        .script(messages::key_update_behind_finished),
     must("T07", Server, rfc(9001, "8.3"))
         .also(&[rfc(8446, "4")])
         .text("TLS has no EndOfEarlyData in QUIC: one that comes closes the connection.")
         .stimulus("EndOfEarlyData before Finished in Handshake CRYPTO frames")
         .expected("0x10a (unexpected_message), or PROTOCOL_VIOLATION")
-        .script(end_of_early_data_before_finished),
+        .script(messages::end_of_early_data_before_finished),
     must("T08", Server, rfc(9001, "5.7"))
         .text("1-RTT packets are not processed before the handshake is complete.")
         .stimulus("1-RTT packets before Finished")
@@ -234,7 +227,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("0x10a (unexpected_message)")
         .script(|run| {
             let expected = Expected::close(&[UNEXPECTED_MESSAGE]).or_stays_unread();
-            after_the_handshake(&mut run.open()?, KEY_UPDATE, expected)
+            messages::after_the_handshake(&mut run.open()?, KEY_UPDATE, expected)
         }),
     must("C21", Client, rfc(9001, "4.4"))
         .text("A CertificateRequest after the handshake closes the connection.")
@@ -246,7 +239,7 @@ pub(super) static ROWS: &[Requirement] = &[
                 extensions: vec![(SIGNATURE_ALGORITHMS, vec![0, 2, 4, 3])],
             });
             let request = request.encode();
-            after_the_handshake(&mut run.open()?, &request, VIOLATION.or_stays_unread())
+            messages::after_the_handshake(&mut run.open()?, &request, VIOLATION.or_stays_unread())
         }),
     must("C22", Client, rfc(9001, "4.6.1"))
         .text("A ticket allows 0-RTT by max_early_data_size of 0xffffffff and nothing else.")
@@ -261,7 +254,7 @@ pub(super) static ROWS: &[Requirement] = &[
                 extensions: vec![(EARLY_DATA, 16_384_u32.to_be_bytes().to_vec())],
             });
             let ticket = ticket.encode();
-            after_the_handshake(&mut run.open()?, &ticket, VIOLATION.or_stays_unread())
+            messages::after_the_handshake(&mut run.open()?, &ticket, VIOLATION.or_stays_unread())
         }),
 ];
 
@@ -298,56 +291,6 @@ fn no_application_protocol(run: &mut Run<'_>) -> Judged {
         true => judged,
         false => judged.and(Err(not_applicable("the client offers no protocol"))),
     }
-}
-
-/// Sends a TLS message once the handshake is confirmed. Who goes on may have discarded it unread
-/// (RFC 9000 §7.5), unless what comes behind it is refused by TLS.
-fn after_the_handshake(connection: &mut Connection, message: &[u8], expected: Expected) -> Judged {
-    let (offset, data) = (0, message);
-    let packet = one_rtt([Frame::Crypto { offset, data }]);
-    let finding = connection.expect(packet, expected)?;
-    let is_over = connection.endpoint().ended().is_some();
-    if finding.verdict != Verdict::Note || is_over {
-        return Ok(finding);
-    }
-    let (offset, data) = (message.len() as u64, END_OF_EARLY_DATA);
-    let behind = one_rtt([Frame::Crypto { offset, data }]);
-    Ok(match connection.reaction_to(behind) {
-        Reaction::Closed(close) if !close.application && TLS_ALERTS.contains(&close.code) => {
-            let seen = "acknowledged; only what comes behind it is refused:";
-            Finding::new(Verdict::Fail, format!("{seen} {}", close_words(&close)))
-        }
-        _ => finding,
-    })
-}
-
-/// Sends KeyUpdate in one CRYPTO frame with Finished: behind it the keys of Handshake packets are
-/// gone.
-fn key_update_behind_finished(run: &mut Run<'_>) -> Judged {
-    let mut connection = run.before_finished(|_| {})?;
-    connection.send_message(Level::Handshake, &Message::KeyUpdate(0));
-    connection.endpoint_mut().behaviour.sends_crypto = true;
-    connection.expect_in_the_end(UNEXPECTED)
-}
-
-/// Sends EndOfEarlyData and Finished in one CRYPTO frame: TLS may wait until it has a whole flight
-/// (RFC 9001 §4.1.3).
-fn end_of_early_data_before_finished(run: &mut Run<'_>) -> Judged {
-    let finished = Arc::new(OnceLock::new());
-    let replaced = Arc::clone(&finished);
-    let edit = move |message: &mut Message| {
-        if matches!(message, Message::Finished(_)) {
-            // There is one.
-            let _ = replaced.set(std::mem::replace(message, Message::EndOfEarlyData));
-        }
-    };
-    let mut connection = run.before_finished(|config| config.tls.edit = Some(Arc::new(edit)))?;
-    let Some(finished) = finished.get() else {
-        return Err(not_reached("there is no Finished to be sent"));
-    };
-    connection.send_message(Level::Handshake, finished);
-    connection.endpoint_mut().behaviour.sends_crypto = true;
-    connection.expect_in_the_end(UNEXPECTED)
 }
 
 /// Updates keys so many times, each after an acknowledgement under those before.
@@ -413,7 +356,7 @@ fn a_client_hello_after_the_handshake(run: &mut Run<'_>) -> Judged {
             "the ClientHello is too large",
         ));
     };
-    after_the_handshake(&mut connection, &hello, UNEXPECTED.or_stays_unread())
+    messages::after_the_handshake(&mut connection, &hello, UNEXPECTED.or_stays_unread())
 }
 
 /// Returns the ClientHello or ServerHello that this side began with, if it was whole in one frame.

@@ -20,14 +20,14 @@ impl NamedVisit {
         match outcome {
             VisitOutcome::Judged(row) => {
                 let (verdict, told) = (row.verdict(), write::told(row));
-                writeln!(out, "{verdict:<10}{name} from {remote}: {told}")
+                writeln!(out, "{verdict:<16}{name} from {remote}: {told}")
             }
             VisitOutcome::Ordinary(seen) => {
-                writeln!(out, "{:<10}{name} from {remote}: {seen}", "ordinary")
+                writeln!(out, "{:<16}{name} from {remote}: {seen}", "ordinary")
             }
             VisitOutcome::Unknown => writeln!(
                 out,
-                "{:<10}{name} from {remote}: no requirement has this name; qecho conform --client \
+                "{:<16}{name} from {remote}: no requirement has this name; qecho conform --client \
                  --list shows them",
                 "refused"
             ),
