@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use qecho_packet::text;
 use qecho_terminal::prose::{Form, end_column};
 
 /// Column in which a line goes on that is not at its end.
@@ -85,5 +86,6 @@ pub(crate) fn say_part(words: &str) {
 /// Says why something failed, and what to do about it.
 pub(crate) fn say_failure(reason: impl Display, hint: Option<&str>) {
     let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    say(format_args!("qecho: {reason}{hint}"));
+    // It may name what was typed, or what a peer said.
+    say(text::shown_lines(&format!("qecho: {reason}{hint}")));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cmd::{quickly, timed},
+    cmd::{Cmd, quickly, timed},
     env::{self, TestEnv, VacantPort},
 };
 
@@ -89,6 +89,21 @@ fn a_name_without_address_could_not_run() {
     let client = env.qecho("client no-such-host.invalid -m a");
     let reason = "cannot find the address of no-such-host.invalid";
     client.run().fails(2, reason, Some("check the spelling"));
+}
+
+#[test]
+fn a_name_that_would_command_the_terminal_is_shown_escaped() {
+    let env = TestEnv::new();
+    let mut client = env.command(env!("CARGO_BIN_EXE_qecho"));
+    client.args(["client", "\u{1b}]0;x\u{7}.invalid", "-m", "a"]);
+    let done = Cmd::new(client).run();
+    done.exits(2);
+    done.complains("\\u{1b}]0;x\\u{7}.invalid");
+    assert!(
+        !done.stderr.contains(['\u{1b}', '\u{7}']),
+        "{:?}",
+        done.stderr
+    );
 }
 
 #[test]
