@@ -1,6 +1,6 @@
 //! A picture of characters that is drawn in memory and then shown row by row.
 //!
-//! What lies outside of the picture or of the area that is drawn in is left out, so a terminal
+//! All that lies outside of the picture or of the area that is drawn in is left out, so a terminal
 //! of any size will do.
 
 use anstyle::Style;

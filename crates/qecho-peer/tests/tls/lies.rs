@@ -31,7 +31,7 @@ pub(crate) enum Way {
     After(Level, Message),
 }
 
-/// What a lie breaks: a rule, or a handshake, whose error has a code then.
+/// Breach by a lie: a rule, or a handshake, whose error has a code then.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Breach {
     Rule(TlsRule),

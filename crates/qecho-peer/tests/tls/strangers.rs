@@ -81,7 +81,7 @@ fn refusal(result: Result<(), (&str, u64)>, victim: &str) -> Option<u64> {
         .map(|(_, code)| code)
 }
 
-/// Where rustls answers otherwise, or believes a lie: by breach, liar and code.
+/// Answers of rustls that are others, or that believe a lie: by breach, liar and code.
 const OTHERWISE: [(Breach, Liar, Option<u64>); 2] = [
     (
         Breach::Rule(TlsRule::PostHandshakeRequest),

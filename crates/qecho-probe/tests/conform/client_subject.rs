@@ -44,7 +44,7 @@ pub(crate) struct Guest {
     pub(crate) restarts: Option<fn(&mut ClientConfig)>,
     /// Whether it is gone without a word as soon as the handshake is confirmed.
     pub(crate) vanishes: bool,
-    /// What it sends in 0-RTT when it comes again, if it resumes.
+    /// Packets that it sends in 0-RTT when it comes again, if it resumes.
     pub(crate) resumes: Option<fn(&mut Endpoint)>,
 }
 
@@ -76,7 +76,7 @@ struct Client {
     kept: Kept,
 }
 
-/// What a client keeps for the next time that it comes.
+/// Memory of a client for the next time that it comes.
 type Kept = Rc<RefCell<Option<Session>>>;
 
 impl Client {

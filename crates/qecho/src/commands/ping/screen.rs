@@ -41,7 +41,7 @@ const ESCAPE: u8 = 0x1b;
 
 /// A terminal that is ours until this is dropped.
 pub(super) struct Screen {
-    /// How the terminal is set otherwise.
+    /// The terminal's settings outside of the picture.
     usual: Termios,
     /// Columns and rows of the picture that is shown, and its lines.
     size: (u16, u16),

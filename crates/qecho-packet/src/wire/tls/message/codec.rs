@@ -8,9 +8,9 @@ pub type Coded = Result<(), Malformed>;
 /// Reads bytes that nobody trusts into values, or writes values, whatever is in them. The names
 /// are for errors, of which writing has none.
 pub enum Codec<'a> {
-    /// What is left to be read.
+    /// Bytes that are left to be read.
     Read(Reader<'a>),
-    /// What was written.
+    /// Bytes that were written.
     Write(Vec<u8>),
 }
 
