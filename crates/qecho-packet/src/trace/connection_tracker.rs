@@ -133,7 +133,7 @@ impl ConnectionTracker {
             if packet_type == PacketType::OneRtt {
                 self.update_keys(direction, opened.generation, learned);
                 let mut frames = content.frames.iter();
-                learned.moves |= newest && frames.any(|noted| is_not_probing(&noted.frame));
+                learned.moves |= newest && frames.any(|noted| !noted.frame.is_probing());
             }
             let packet = (packet_type, opened.number, packet.size);
             self.note(at, direction, packet, &mut content.frames, learned);
@@ -345,15 +345,4 @@ pub(super) fn unnoted(frame: Frame<'_>) -> AnnotatedFrame<'_> {
         tls: Vec::new(),
         ack_delay: None,
     }
-}
-
-/// Tells whether a frame shows that its sender uses the path (RFC 9000 §9.1).
-fn is_not_probing(frame: &Frame<'_>) -> bool {
-    !matches!(
-        frame,
-        Frame::PathChallenge { .. }
-            | Frame::PathResponse { .. }
-            | Frame::NewConnectionId { .. }
-            | Frame::Padding { .. }
-    )
 }

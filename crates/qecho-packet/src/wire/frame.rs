@@ -171,6 +171,20 @@ pub struct Ack {
     pub ecn: Option<EcnCounts>,
 }
 
+impl Frame<'_> {
+    /// Tells whether a packet with such frames alone only probes its path: with any other, its
+    /// sender uses the path (RFC 9000 §9.1).
+    pub fn is_probing(&self) -> bool {
+        matches!(
+            self,
+            Self::PathChallenge { .. }
+                | Self::PathResponse { .. }
+                | Self::NewConnectionId { .. }
+                | Self::Padding { .. }
+        )
+    }
+}
+
 impl Ack {
     /// Returns the highest packet number that has arrived.
     pub fn largest(&self) -> u64 {

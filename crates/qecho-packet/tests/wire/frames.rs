@@ -22,6 +22,14 @@ fn every_frame_decodes_with_every_field() {
 }
 
 #[test]
+fn four_frames_alone_probe_a_path() {
+    const PROBING: [u8; 4] = [0x00, 0x18, 0x1a, 0x1b];
+    for (bytes, frame) in delimited().into_iter().chain(last()) {
+        assert_eq!(frame.is_probing(), PROBING.contains(&bytes[0]), "{frame:?}");
+    }
+}
+
+#[test]
 fn frames_follow_one_another() {
     let (ends, _) = last().pop().expect("there is one");
     for (first, frame) in delimited() {

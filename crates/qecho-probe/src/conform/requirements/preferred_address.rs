@@ -2,10 +2,7 @@
 
 use std::net::SocketAddr;
 
-use qecho_packet::{
-    TransportParameters,
-    wire::{ConnectionId, Frame},
-};
+use qecho_packet::{TransportParameters, wire::ConnectionId};
 use qecho_peer::{
     endpoint::Behaviour,
     network::{Network, PathId},
@@ -135,16 +132,7 @@ fn packets_on(connection: &Connection, path: PathId) -> impl Iterator<Item = &Re
 
 /// Tells whether a packet is more than a probe (RFC 9000 §9.1).
 fn is_more_than_a_probe(packet: &ReceivedPacket) -> bool {
-    let frames = packet.frames();
-    frames.iter().any(|frame| {
-        !matches!(
-            frame,
-            Frame::PathChallenge { .. }
-                | Frame::PathResponse { .. }
-                | Frame::NewConnectionId { .. }
-                | Frame::Padding { .. }
-        )
-    })
+    packet.frames().iter().any(|frame| !frame.is_probing())
 }
 
 /// Asks for answers, which go to an address that is not valid if the client is wrong.
