@@ -1,9 +1,18 @@
-//! Bytes of a peer as text that a terminal can show.
+//! Bytes of a peer, and words that were typed, as text that a terminal can show.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, path::Path, time::Duration};
 
 /// Longest text shown of one piece of a message, in characters.
 pub const SHOWN_MAX: usize = 120;
+
+/// Longest name shown as a whole, in characters: a host has at most 253, a file 255.
+pub const NAME_SHOWN_MAX: usize = 256;
+
+/// Marks of a sentence that may stand before a name, and after it, all of one byte; of the latter
+/// at most so many.
+const MARKS_BEFORE_NAME: [char; 4] = ['`', '\'', '"', '('];
+const MARKS_AFTER_NAME: [char; 8] = ['`', '\'', '"', ')', ':', ',', ';', '.'];
+const MARKS_AFTER_NAME_MAX: usize = 3;
 
 /// Decodes UTF-8 that arrives in pieces cut anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +72,43 @@ pub fn shown(text: &str) -> String {
         push_escaped(&mut shown, character);
     }
     shown
+}
+
+/// Makes a name safe to show within a line: escaped as by [`shown`], and of more than
+/// [`NAME_SHOWN_MAX`] characters so many, an ellipsis, and how many there are.
+pub fn name(name: &str) -> String {
+    let mut characters = name.chars();
+    let mut shown = String::new();
+    for character in characters.by_ref().take(NAME_SHOWN_MAX) {
+        push_escaped(&mut shown, character);
+    }
+    match characters.count() {
+        0 => shown,
+        more => format!("{shown}… ({} characters)", grouped(NAME_SHOWN_MAX + more)),
+    }
+}
+
+/// Makes the name of a file safe to show within a line, as [`name`](name()).
+pub fn path(path: impl AsRef<Path>) -> String {
+    name(&path.as_ref().to_string_lossy())
+}
+
+/// Makes one line of a sentence in which there may be names that somebody chose: each of its words
+/// is shown as a [`name`](name()), but for the marks around it; one that is cut already stays so.
+pub fn line(sentence: &str) -> String {
+    let words = sentence.split(' ').map(|word| {
+        let begin = usize::from(word.starts_with(MARKS_BEFORE_NAME));
+        let marks = word[begin..].chars().rev().take(MARKS_AFTER_NAME_MAX);
+        let marks = marks.take_while(|mark| MARKS_AFTER_NAME.contains(mark));
+        let end = word.len() - marks.count();
+        let (before, word, after) = (&word[..begin], &word[begin..end], &word[end..]);
+        let cut = word.strip_suffix('…');
+        match cut.filter(|cut| cut.chars().count() == NAME_SHOWN_MAX) {
+            Some(cut) => format!("{before}{}…{after}", name(cut)),
+            None => format!("{before}{}{after}", name(word)),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Makes text of any length safe to show on a terminal: as [`shown`], but ends of lines and tabs
@@ -252,6 +298,35 @@ mod tests {
             let written = String::from_utf8(rest.to_vec()).unwrap();
             assert_eq!(shown(&written), written, "it is safe as it stands");
         }
+    }
+
+    #[test]
+    fn a_name_stays_on_its_line_and_tells_its_length_if_that_is_cut() {
+        assert_eq!(name("bücher.example"), "bücher.example");
+        assert_eq!(name("a\nb\t\x1b[31m"), "a\\nb\\t\\u{1b}[31m");
+        let longest = "ü".repeat(NAME_SHOWN_MAX);
+        assert_eq!(name(&longest), longest);
+        assert_eq!(
+            name(&"ü".repeat(10_000)),
+            format!("{longest}… (10,000 characters)")
+        );
+        assert_eq!(path("a\nb.pem"), "a\\nb.pem");
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_whatever_names_are_in_it() {
+        let sentence = "cannot find `bücher.example`: there is none (yet).";
+        assert_eq!(line(sentence), sentence);
+        assert_eq!(line("no\nfile\x1b[31m: gone"), "no\\nfile\\u{1b}[31m: gone");
+        let (long, marks) = ("x".repeat(10_000), ":".repeat(10_000));
+        let shown = "x".repeat(NAME_SHOWN_MAX);
+        assert_eq!(
+            line(&format!("no `{long}`: gone")),
+            format!("no `{shown}… (10,000 characters)`: gone")
+        );
+        assert!(line(&marks).len() < 2 * NAME_SHOWN_MAX);
+        let cut = format!("cannot read {}: gone", name(&long));
+        assert_eq!(line(&cut), cut);
     }
 
     #[test]

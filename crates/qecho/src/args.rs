@@ -12,6 +12,7 @@ mod dial;
 mod guesses;
 mod help;
 mod host_port;
+mod legible;
 mod listen;
 mod number;
 #[cfg(all(test, unix))]
@@ -79,7 +80,9 @@ impl Arguments {
             return Err(command_line().error(ErrorKind::InvalidValue, words));
         }
         let matches = command_line().try_get_matches_from(typed);
-        let matches = matches.map_err(|error| guesses::with_tip(error, typed))?;
+        let matches = matches
+            .map_err(|error| guesses::with_tip(error, typed))
+            .map_err(legible::legible)?;
         Self::from_arg_matches(&matches)
     }
 }

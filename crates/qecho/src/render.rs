@@ -19,6 +19,7 @@ use std::{
 
 use qecho_cert::Pin;
 use qecho_engine::Handshake;
+use qecho_packet::text;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 pub(crate) use self::json::Object;
@@ -74,7 +75,7 @@ fn microseconds(duration: Duration) -> f64 {
 fn alpn(handshake: &Handshake) -> String {
     match &handshake.alpn {
         None => "no ALPN".into(),
-        Some(name) => format!("ALPN {}", String::from_utf8_lossy(name).escape_debug()),
+        Some(name) => format!("ALPN {}", text::name(&String::from_utf8_lossy(name))),
     }
 }
 

@@ -85,7 +85,8 @@ pub(crate) fn say_part(words: &str) {
 
 /// Says why something failed, and what to do about it.
 pub(crate) fn say_failure(reason: impl Display, hint: Option<&str>) {
-    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    // It may name what was typed, or what a peer said.
-    say(text::shown_lines(&format!("qecho: {reason}{hint}")));
+    // They may name what was typed, or what a peer said.
+    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {}", text::line(hint)));
+    let reason = text::line(&reason.to_string());
+    say(format_args!("qecho: {reason}{hint}"));
 }

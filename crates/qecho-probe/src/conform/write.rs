@@ -23,10 +23,7 @@ pub use self::{
     },
 };
 
-pub(crate) use self::{
-    json::line as json_line,
-    text::{shown, told},
-};
+pub(crate) use self::{json::line as json_line, text::told};
 
 /// What a report says of its own making.
 #[derive(Clone, Debug)]

@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use qecho_packet::capture::{Capture, CaptureReport, NextFile, Rotation};
+use qecho_packet::{
+    capture::{Capture, CaptureReport, NextFile, Rotation},
+    text,
+};
 
 use super::{PROGRAM, named_pipe, secrecy};
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
 /// Returns the name of the capture's file in messages.
 pub(super) fn name(arguments: &CaptureArguments) -> String {
     match &arguments.pcap {
-        Some(path) if !arguments.is_stdout() => path.display().to_string(),
+        Some(path) if !arguments.is_stdout() => text::path(path),
         _ => "stdout".to_owned(),
     }
 }
@@ -124,7 +127,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         // Packets that are missing at the beginning would leave the others closed.
         say(format_args!(
             "waiting until somebody reads the named pipe {}",
-            path.display()
+            text::path(path)
         ));
     }
     let file = OpenOptions::new()

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::anyhow;
 use qecho_echo::dial::Alpn;
-use qecho_packet::text::counted;
+use qecho_packet::text::{self, counted};
 use qecho_probe::{
     captured::{Captured, Keep, RunCapture},
     conform::{
@@ -323,7 +323,7 @@ impl Session<'_> {
 fn announce(reached: &Reached, rows: &[&Requirement]) {
     let (server, address) = (&reached.server, reached.address);
     let alpn = match &reached.alpn {
-        Some(name) => format!("ALPN {}", String::from_utf8_lossy(name).escape_debug()),
+        Some(name) => format!("ALPN {}", text::name(&String::from_utf8_lossy(name))),
         None => "no ALPN".into(),
     };
     let anchor = trust::anchor(&reached.verifier);

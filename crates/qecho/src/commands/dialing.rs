@@ -5,7 +5,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 use anyhow::{Error, anyhow};
 use qecho_cert::{HostPort, TrustVerifier};
 use qecho_echo::dial::{Alpn, DialFailure, Silence};
-use qecho_packet::close::{self, CloseReason};
+use qecho_packet::{
+    close::{self, CloseReason},
+    text,
+};
 
 use crate::exit::Failure;
 
@@ -115,7 +118,7 @@ fn alpn_hint(alpn: &Alpn) -> String {
         Alpn::None => "the server wants a protocol to be named; try --alpn auto".into(),
         Alpn::Name(name) => format!(
             "the server does not agree to {}; try --alpn auto",
-            String::from_utf8_lossy(name).escape_debug()
+            text::name(&String::from_utf8_lossy(name))
         ),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_packet::{KeyLogDestination, KeyLogFile, capture::Capture};
+use qecho_packet::{KeyLogDestination, KeyLogFile, capture::Capture, text};
 use rustls::KeyLog;
 
 use super::{named_pipe, secrecy};
@@ -42,7 +42,7 @@ impl KeyLogFiles {
         }
         let mut files = Vec::new();
         for path in paths {
-            let shown = path.display();
+            let shown = text::path(&path);
             let attempt = || format!("cannot write TLS secrets to {shown}");
             let destination = Destination::open(&path).with_context(attempt)?;
             say(format_args!(
@@ -53,7 +53,7 @@ impl KeyLogFiles {
                     "nobody reads the named pipe {shown} yet; secrets wait for its reader"
                 ));
             }
-            let name = shown.to_string();
+            let name = shown.clone();
             let fail = move |error: &io::Error| {
                 say(format_args!(
                     "warning: cannot write TLS secrets to {name}: {error}; what follows cannot be \
@@ -61,7 +61,7 @@ impl KeyLogFiles {
                 ));
             };
             let file = KeyLogFile::start(destination.into(), fail).with_context(attempt)?;
-            files.push((shown.to_string(), file));
+            files.push((shown.clone(), file));
         }
         Ok(Some(Arc::new(Self(files))))
     }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use qecho_packet::text;
 use rustix::{fs::OFlags, io::Errno};
 
 use crate::stderr::say_if_read;
@@ -55,7 +56,7 @@ impl Write for Watched {
         if matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe) {
             say_if_read(format_args!(
                 "warning: nobody reads {} any more; packets are not captured",
-                self.path.display()
+                text::path(&self.path)
             ));
         }
         written

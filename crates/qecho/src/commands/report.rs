@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow};
 use qecho_measure::bench::{Report, SCHEMA, render::NamedReport};
-use qecho_packet::text::counted;
+use qecho_packet::text::{self, counted};
 
 use super::{bench::output, report_file::ReportFile};
 use crate::{
@@ -35,7 +35,10 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitStatus, Failure> {
             .hint("make one of them by --merge, or name a file that ends in .html"));
     }
     output::write_all(&ReportFile::open(&arguments.output)?, &runs)?;
-    let (output, count) = (arguments.output.display(), arguments.reports.len() as u64);
+    let (output, count) = (
+        text::path(&arguments.output),
+        arguments.reports.len() as u64,
+    );
     say(format_args!(
         "written      {output}, of {}",
         counted(count, "report")

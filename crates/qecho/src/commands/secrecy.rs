@@ -2,6 +2,8 @@
 
 use std::{fs::File, io, os::unix::fs::MetadataExt, path::Path};
 
+use qecho_packet::text;
+
 use crate::stderr::say;
 
 /// Rights of a file's group and of everybody.
@@ -15,7 +17,7 @@ pub(super) fn warn_of_others(file: &File, path: &Path) -> io::Result<()> {
     if !metadata.is_file() {
         return Ok(());
     }
-    let shown = path.display();
+    let shown = text::path(path);
     let mode = metadata.mode() & 0o777;
     if mode & OF_OTHERS != 0 {
         say(format_args!(

@@ -9,9 +9,12 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_engine::Side;
-use qecho_packet::trace::{
-    Event, EventKind, Sink, TraceReport,
-    qlog::{Form, Qlog},
+use qecho_packet::{
+    text,
+    trace::{
+        Event, EventKind, Sink, TraceReport,
+        qlog::{Form, Qlog},
+    },
 };
 use qecho_terminal::colour;
 use rustix::fs::{Access, access};
@@ -47,7 +50,7 @@ pub(super) fn make_qlog(
         QlogFormArgument::Current => Form::Current,
         QlogFormArgument::Qvis => Form::Qvis,
     };
-    let shown = directory.display();
+    let shown = text::path(directory);
     let qlog = Qlog::new(directory.to_owned(), PROGRAM, side)
         .map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => anyhow!("it is there, and is no folder"),
@@ -86,9 +89,9 @@ pub(super) fn conclude_qlog(qlog: &Qlog) {
     let report = qlog.report();
     if let Some(failure) = &report.failure {
         let (events, source) = (report.events_lost, &failure.source);
-        say_if_read(format_args!(
+        say_if_read(text::line(&format!(
             "warning: {failure}: {source}; events that are in no qlog file: {events}"
-        ));
+        )));
     }
     if report.connections_left_out > 0 {
         let count = report.connections_left_out;

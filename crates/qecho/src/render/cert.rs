@@ -9,6 +9,7 @@ use std::{
 };
 
 use qecho_cert::{CertificateDetails, CertificateFiles, Pin};
+use qecho_packet::text;
 
 use super::{Object, Render, day, path_text, pin_digits};
 
@@ -37,17 +38,17 @@ pub(crate) struct ShownAuthority<'a> {
 impl Render for NewCertificate<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let NewCertificate { files, details, .. } = self;
-        row("certificate", files.certificate.display(), out)?;
-        row("key", files.key.display(), out)?;
+        row("certificate", text::path(&files.certificate), out)?;
+        row("key", text::path(&files.key), out)?;
         if let Some(chain) = &files.chain {
-            row("chain", chain.display(), out)?;
+            row("chain", text::path(chain), out)?;
         }
         row("names", details.names.join(", "), out)?;
         row("expires", day(details.not_after)?, out)?;
         row("SHA-256", &details.sha256, out)?;
         row("pin", details.pin, out)?;
         match self.authority {
-            Some(path) => row("CA", path.display(), out),
+            Some(path) => row("CA", text::path(path), out),
             None => Ok(()),
         }
     }
@@ -76,7 +77,7 @@ impl Render for ShownAuthority<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let details = self.details;
         if let Some(path) = self.path {
-            row("CA", path.display(), out)?;
+            row("CA", text::path(path), out)?;
         }
         row("name", &details.subject, out)?;
         row("key", details.key_type, out)?;

@@ -14,7 +14,7 @@ use qecho_echo::{
     PORT,
     server::{Notice, NoticeKind, Report},
 };
-use qecho_packet::text::counted;
+use qecho_packet::text::{self, counted};
 use time::OffsetDateTime;
 
 use self::reach::is_loopback;
@@ -63,7 +63,11 @@ impl Render for Listening<'_> {
                     out,
                     "  certificate  {names}; until {expires}, renewed while the server runs"
                 )?;
-                writeln!(out, "  local CA     {}, for other programs", path.display())?;
+                writeln!(
+                    out,
+                    "  local CA     {}, for other programs",
+                    text::path(path)
+                )?;
             }
             None => writeln!(out, "  certificate  {names}; until {expires}")?,
         }
@@ -141,8 +145,8 @@ impl Render for Notice {
         match &self.kind {
             NoticeKind::Connected { alpn: None } => writeln!(out, "connected, no ALPN"),
             NoticeKind::Connected { alpn: Some(name) } => {
-                let name = String::from_utf8_lossy(name);
-                writeln!(out, "connected, ALPN {}", name.escape_debug())
+                let name = text::name(&String::from_utf8_lossy(name));
+                writeln!(out, "connected, ALPN {name}")
             }
             NoticeKind::StreamOpened(id) => writeln!(out, "stream {id} opened"),
             NoticeKind::StreamClosed(id) => writeln!(out, "stream {id} closed"),

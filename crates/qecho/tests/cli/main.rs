@@ -20,6 +20,7 @@ mod listening;
 mod memory_max;
 mod monitoring;
 mod mutual;
+mod names;
 mod narration;
 #[cfg(target_os = "linux")]
 mod network;

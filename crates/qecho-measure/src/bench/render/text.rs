@@ -107,7 +107,7 @@ fn seconds(seconds: f64) -> String {
 fn server(report: &Report) -> String {
     let server = &report.server;
     let alpn = match &server.alpn {
-        Some(name) => format!("ALPN {}", name.escape_debug()),
+        Some(name) => format!("ALPN {}", text::name(name)),
         None => "no ALPN".into(),
     };
     let key_exchange = server.key_exchange.as_deref().unwrap_or("resumed");

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use qecho_packet::text;
 use serde_json::json;
 
 use super::{NamedVisit, VisitOutcome};
@@ -56,9 +57,9 @@ impl NamedVisit {
         write::json_line(&line, out)
     }
 
-    /// Returns the name that was asked for, in a form that is safe to show.
+    /// Returns the name that was asked for, in a form that is safe to show within a line.
     fn name(&self) -> String {
         let name = self.server_name.as_deref();
-        name.map_or_else(|| "no name".into(), write::shown)
+        name.map_or_else(|| "no name".into(), text::name)
     }
 }

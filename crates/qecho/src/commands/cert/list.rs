@@ -4,6 +4,7 @@ use std::{io::ErrorKind, path::PathBuf, time::SystemTime};
 
 use anyhow::Context;
 use qecho_cert::{CertificateDetails, CertificateListing, folder, read_chain};
+use qecho_packet::text;
 
 use super::super::show;
 use crate::{
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<ExitStatus, Failure> {
     for path in &listing.broken {
         say(format_args!(
             "{} says to hold a certificate, but it is malformed",
-            path.display()
+            text::path(path)
         ));
     }
     if listing.left_out > 0 {
@@ -82,7 +83,10 @@ fn authorities() -> Vec<(&'static str, PathBuf, CertificateDetails)> {
             .and_then(|chain| Ok(CertificateDetails::of(&chain[0])?));
         match details {
             Ok(details) => found.push((role, path, details)),
-            Err(error) => say(format_args!("the CA in {}: {error:#}", folder.display())),
+            Err(error) => say(text::line(&format!(
+                "the CA in {}: {error:#}",
+                folder.display()
+            ))),
         }
     }
     found

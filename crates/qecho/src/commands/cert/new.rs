@@ -8,6 +8,7 @@ use qecho_cert::{
     IssueError, IssueRequest, IssuedCertificate, KeyType, NameConstraints, Pin, SubjectAltName,
     Validity, folder, read_chain,
 };
+use qecho_packet::text;
 
 use super::{super::show, open_or_create};
 use crate::{
@@ -26,7 +27,7 @@ pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
         say(format_args!(
             "made a CA of your own, which may sign for every name: {}\n\
              nothing trusts it yet but qecho, for loopback names; `qecho cert install` changes that",
-            path.display()
+            text::path(path)
         ));
     }
     let request = IssueRequest::new(arguments.names.clone(), validity(&arguments.life))
@@ -97,11 +98,7 @@ impl ReplacedFiles {
         if self.paths.is_empty() {
             return;
         }
-        let paths: Vec<_> = self
-            .paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let paths: Vec<_> = self.paths.iter().map(text::path).collect();
         let paths = paths.join(", ");
         say(&match self.pin {
             None => format!("replaced {paths}"),

@@ -8,6 +8,7 @@ use qecho_echo::{
     client::{self, Client, ClientEvent, Command},
     dial::Alpn,
 };
+use qecho_packet::text;
 use rustls::pki_types::CertificateDer;
 
 use super::super::{dialing, resolve};
@@ -62,7 +63,7 @@ fn shown(
         return Err(failure);
     }
     if let Some(error) = &failure.error {
-        say(format_args!("warning: {error:#}"));
+        say(text::line(&format!("warning: {error:#}")));
     }
     Ok(chain)
 }

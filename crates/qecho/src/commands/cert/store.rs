@@ -14,6 +14,7 @@ use qecho_cert::{
         AuthorityReference, NssProfile, StoreCommand, StoredAuthority, SystemStore, nss_profiles,
     },
 };
+use qecho_packet::text;
 use rustls::pki_types::CertificateDer;
 
 use super::{super::show, root_folder};
@@ -129,7 +130,7 @@ fn stores(arguments: &StoreArguments, wanted: TrustState) -> Result<Vec<Store>, 
             say(format_args!(
                 "skipped {}, a browser's store from before 2018 (cert8.db): start that browser \
                  in a version of today, which makes a new one, and run this again",
-                folder.display()
+                text::path(folder)
             ));
         }
         if found.profiles.is_empty() {
@@ -170,7 +171,7 @@ impl Store {
     fn title(&self) -> String {
         match self.folder() {
             None => "the system's store".to_owned(),
-            Some(folder) => folder.display().to_string(),
+            Some(folder) => text::path(folder),
         }
     }
 

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_cert::folder;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
+use qecho_packet::text;
 use qecho_terminal::history::{self, History};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{Config, DefaultEditor, error::ReadlineError};
@@ -96,7 +97,7 @@ fn recall(editor: &mut DefaultEditor, history: &mut Option<History>) {
 /// Keeps no lines any more, and says why.
 fn give_up(history: &mut Option<History>, error: &io::Error) {
     if let Some(history) = history.take() {
-        let path = history.path().display();
+        let path = text::path(history.path());
         say(format_args!(
             "warning: what is typed is not kept in {path}: {error}"
         ));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_packet::text;
 use qecho_probe::{
     captured::RunCapture,
     conform::{Row, write},
@@ -29,7 +30,7 @@ pub(super) struct CaptureFolder {
 impl CaptureFolder {
     /// Makes a folder, if it is not there, and says what will be in it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
+        let shown = text::path(path);
         fs::create_dir_all(path).with_context(|| format!("cannot keep packets in {shown}"))?;
         say(format_args!(
             "writing packets and TLS secrets to {shown}: whoever has them can read this traffic"

@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use qecho_cert::{
     Authority, AuthorityOrigin, AutomaticLeaf, ReloadingIdentity, ServerIdentity, folder,
 };
+use qecho_packet::text;
 
 use crate::{args::ServerArguments, exit::Failure, stderr::say};
 
@@ -57,7 +58,7 @@ pub(in crate::commands) fn local_authority() -> Result<(Authority, PathBuf), Fai
     if let (AuthorityOrigin::Created, Some(path)) = (origin, authority.certificate_path()) {
         say(format_args!(
             "made a local CA, good for localhost alone: {}",
-            path.display()
+            text::path(path)
         ));
     }
     Ok((authority, folder))

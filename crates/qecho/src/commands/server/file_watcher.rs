@@ -18,7 +18,7 @@ use super::{
     super::{show, spawn},
     certificate::warn_if_expired,
 };
-use crate::{args::Format, render::server::reloaded, stderr::say};
+use crate::{args::Format, render::server::reloaded, stderr::say_failure};
 
 /// Time from one look at the files to the next. The way in which they are kept (links, network file
 /// systems, containers) makes no difference to a look.
@@ -163,6 +163,6 @@ fn tell_clients(
 /// Says on stderr what cannot be used, and returns why.
 fn complain(what: &str, outcome: Result<(), impl Error + Send + Sync + 'static>) -> Option<String> {
     let reason = format!("{:#}", anyhow::Error::new(outcome.err()?));
-    say(format_args!("qecho: cannot use the new {what}: {reason}"));
+    say_failure(format_args!("cannot use the new {what}: {reason}"), None);
     Some(reason)
 }

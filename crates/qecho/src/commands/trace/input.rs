@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use qecho_packet::{
     capture::{CaptureReader, Item, ReadError},
     dissect::{Dissector, key_log_text},
+    text,
 };
 
 use crate::{exit::Failure, stderr::say};
@@ -39,7 +40,7 @@ impl CaptureInput {
     pub(super) fn open(path: &Path, dissector: &mut Dissector) -> Result<Self, Failure> {
         let shown = match is_stdin(path) {
             true => "stdin".to_owned(),
-            false => path.display().to_string(),
+            false => text::path(path),
         };
         let mut open = || {
             let mut file = source(path)?;
@@ -136,7 +137,7 @@ fn where_from(path: &Path, beginning: &[u8]) -> String {
             format!("it is compressed; put `{program} -dc |` in between")
         }
         Some((_, program)) => {
-            let shown = path.display();
+            let shown = text::path(path);
             format!("it is compressed; try `{program} -dc {shown} | qecho trace -`")
         }
         None => "captures come from --pcap, Wireshark or tcpdump".into(),
@@ -145,7 +146,7 @@ fn where_from(path: &Path, beginning: &[u8]) -> String {
 
 /// Adds the secrets of a key log; says if there are none in it, or broken ones.
 pub(super) fn add_key_log(path: &Path, dissector: &mut Dissector) -> Result<(), Failure> {
-    let shown = path.display();
+    let shown = text::path(path);
     let bytes =
         read_key_log(path).with_context(|| format!("cannot read TLS secrets from {shown}"))?;
     let secrets = key_log_text(&bytes);

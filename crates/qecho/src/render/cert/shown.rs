@@ -6,7 +6,7 @@ use std::{
 };
 
 use qecho_cert::CertificateDetails;
-use qecho_packet::text::counted;
+use qecho_packet::text::{self, counted};
 use time::OffsetDateTime;
 
 use super::{row, scope};
@@ -173,7 +173,7 @@ impl Render for ListedCertificate<'_> {
             _ if details.not_after < self.now => "expired".to_owned(),
             days => counted(days.unsigned_abs(), "day"),
         };
-        writeln!(out, "{end}  {left:>9}  {}  {what}", self.path.display())
+        writeln!(out, "{end}  {left:>9}  {}  {what}", text::path(self.path))
     }
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use qecho_cert::store::StoreCommand;
+use qecho_packet::text;
 
 use crate::render::{Object, Render, path_text};
 
@@ -60,7 +61,7 @@ impl Render for StoreChange<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.folder {
             None => write!(out, "the system's store")?,
-            Some(folder) => write!(out, "{}", folder.display())?,
+            Some(folder) => out.write_all(text::path(folder).as_bytes())?,
         }
         let words = match (self.state, self.changed) {
             (TrustState::Trusted, true) => "trusts the CA now",
