@@ -50,6 +50,7 @@ pub mod store;
 mod authority;
 mod credential_file;
 mod details;
+mod host_name;
 mod host_port;
 mod identity;
 mod issue;
@@ -73,6 +74,7 @@ mod trust;
 pub use authority::{Authority, AuthorityError, AuthorityOrigin};
 pub use credential_file::{FileForm, read_chain};
 pub use details::CertificateDetails;
+pub use host_name::HostNameError;
 pub use host_port::{HostPort, ParseHostPortError};
 pub use identity::{Identity, IdentityError, ServerIdentity};
 pub use issue::{

@@ -7,10 +7,9 @@ use std::str::FromStr;
 use rcgen::SanType;
 use rcgen::string::Ia5String;
 
-/// RFC 1035 §2.3.4.
-const LABEL_CHARACTERS_MAX: usize = 63;
-/// RFC 1035 §2.3.4, as text and without the final dot.
-const HOST_CHARACTERS_MAX: usize = 253;
+use crate::host_name::{HostName, HostNameError};
+use crate::host_port::{HostPort, ParseHostPortError};
+
 /// RFC 8141 §2.
 const NAMESPACE_CHARACTERS_MAX: usize = 32;
 /// RFC 5321 §4.5.3.1.3, and far from any limit for URIs.
@@ -19,8 +18,8 @@ const OTHER_CHARACTERS_MAX: usize = 254;
 /// One name of a certificate: a host (also `*.example.test`), an address, an
 /// e-mail address or a URI.
 ///
-/// A host in other letters than ASCII takes its form on the wire (`bücher.example`
-/// becomes `xn--bcher-kva.example`).
+/// A name takes the form in which names are compared: a host is in lower case, and in ASCII
+/// (`Bücher.example` becomes `xn--bcher-kva.example`), also in an e-mail address or a URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectAltName {
     text: String,
@@ -48,9 +47,12 @@ pub enum ParseSubjectAltNameError {
     /// The text is neither a host, an address, an e-mail address nor a URI.
     #[error("it is no host name, IP address, e-mail address or URI")]
     NotAName,
-    /// The text looks like an address, but has other digits than ASCII's.
-    #[error("it looks like an IP address, but is none; type it in ASCII digits")]
-    NotAnAddress,
+    /// The text is meant as a host, and is no host name.
+    #[error(transparent)]
+    Host(#[from] HostNameError),
+    /// The place in the text, a URI, is none.
+    #[error(transparent)]
+    Place(#[from] ParseHostPortError),
     /// The text is an address with the zone of an interface (RFC 4007 §11).
     #[error("a certificate is for an address on any interface: leave % and what follows out")]
     Zone,
@@ -157,48 +159,29 @@ fn address(typed: &str) -> Option<SubjectAltName> {
     let text = inner.unwrap_or(typed);
     let address = text.parse::<IpAddr>().ok()?.to_canonical();
     Some(SubjectAltName {
-        text: text.to_owned(),
+        text: address.to_string(),
         kind: Kind::Address(address),
     })
 }
 
 fn host(typed: &str) -> Result<String, ParseSubjectAltNameError> {
+    if typed.is_empty() {
+        return Err(ParseSubjectAltNameError::NotAName);
+    }
     if typed.contains('*') {
         return Err(ParseSubjectAltNameError::Wildcard);
     }
     if let Some((_, port)) = typed.rsplit_once(':')
-        && port.parse::<u16>().is_ok()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
     {
         return Err(ParseSubjectAltNameError::Port);
     }
-    // ASCII stays as it was typed: files are named after it.
-    let ascii = match typed.is_ascii() {
-        true => typed.to_owned(),
-        false => idna::domain_to_ascii(typed).map_err(|_| ParseSubjectAltNameError::NotAName)?,
-    };
-    if ascii.len() > HOST_CHARACTERS_MAX {
-        return Err(ParseSubjectAltNameError::TooLong);
+    let name = HostName::read(typed)?;
+    // The dot is a resolver's matter (RFC 6066 §3).
+    match name.is_absolute {
+        true => Err(ParseSubjectAltNameError::LastDot),
+        false => Ok(name.ascii),
     }
-    let before_dot = ascii.strip_suffix('.').unwrap_or_default();
-    if before_dot.split('.').all(is_label) {
-        return Err(ParseSubjectAltNameError::LastDot);
-    }
-    if !ascii.split('.').all(is_label) {
-        return Err(ParseSubjectAltNameError::NotAName);
-    }
-    // Other digits than ASCII's, as in １２７.0.0.1, have become an address.
-    match ascii.parse::<IpAddr>() {
-        Ok(_) => Err(ParseSubjectAltNameError::NotAnAddress),
-        Err(_) => Ok(ascii),
-    }
-}
-
-fn is_label(label: &str) -> bool {
-    let inside = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (1..=LABEL_CHARACTERS_MAX).contains(&label.len())
-        && label.chars().all(inside)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
 }
 
 fn email(
@@ -220,17 +203,22 @@ fn email(
 fn uri(typed: &str, scheme: &str, rest: &str) -> Result<SubjectAltName, ParseSubjectAltNameError> {
     let in_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let starts_well = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-    let names_a_host = !rest.is_empty() && !rest.starts_with('/');
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, place) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
     let well_formed = starts_well
         && scheme.chars().all(in_scheme)
-        && names_a_host
-        && rest.chars().all(|c| c.is_ascii_graphic());
-    if !well_formed {
+        && user
+            .chars()
+            .chain(path.chars())
+            .all(|c| c.is_ascii_graphic());
+    if !well_formed || place.is_empty() {
         return Err(ParseSubjectAltNameError::NotAName);
     }
     limited(typed)?;
+    let place = HostPort::in_uri(place)?;
+    let scheme = scheme.to_ascii_lowercase();
     Ok(SubjectAltName {
-        text: typed.to_owned(),
+        text: format!("{scheme}://{user}{place}{path}"),
         kind: Kind::Uri,
     })
 }
@@ -269,7 +257,7 @@ mod tests {
     fn names_are_taken_as_mkcert_takes_them() {
         for (typed, text) in [
             ("localhost", "localhost"),
-            ("Local-Host", "Local-Host"),
+            ("LOCAL-Host", "local-host"),
             ("_x.y", "_x.y"),
             ("*.example.test", "*.example.test"),
             ("bücher.example", "xn--bcher-kva.example"),
@@ -279,8 +267,17 @@ mod tests {
             ("пример。тест", "xn--e1afmkfd.xn--e1aybc"),
             ("127.0.0.1", "127.0.0.1"),
             ("::1", "::1"),
-            ("a@b.example", "a@b.example"),
+            ("A@B.Example", "A@b.example"),
+            ("a@bücher.example", "a@xn--bcher-kva.example"),
             ("https://a.example/b", "https://a.example/b"),
+            (
+                "HTTPS://Bücher.Example:8/B?C",
+                "https://xn--bcher-kva.example:8/B?C",
+            ),
+            ("https://A@[2001:DB8::1]/", "https://A@[2001:db8::1]/"),
+            ("spiffe://a.test/b", "spiffe://a.test/b"),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+            ("2001:DB8::1", "2001:db8::1"),
             ("urn:uuid:1", "urn:uuid:1"),
             ("[::1]", "::1"),
         ] {
@@ -311,35 +308,57 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused_with_a_reason() {
+        let punycode = || ParseSubjectAltNameError::Host(HostNameError::Punycode);
+        let character = |c| ParseSubjectAltNameError::Host(HostNameError::Character(c));
         let long = "a".repeat(64);
         for (typed, error) in [
             ("", ParseSubjectAltNameError::NotAName),
             ("a b", ParseSubjectAltNameError::Space),
             ("x.", ParseSubjectAltNameError::LastDot),
             ("*.a.test.", ParseSubjectAltNameError::LastDot),
-            (".", ParseSubjectAltNameError::NotAName),
+            (".", HostNameError::EmptyLabel.into()),
+            ("bücher.example.", ParseSubjectAltNameError::LastDot),
+            ("xn--a", punycode()),
+            ("*.xn--a.test", punycode()),
+            ("a@xn--a", punycode()),
+            ("https://a b/", ParseSubjectAltNameError::Space),
             ("urn:uuid", ParseSubjectAltNameError::NotAName),
             ("[::1]:4433", ParseSubjectAltNameError::Port),
             ("[fe80::1%eth0]", ParseSubjectAltNameError::Zone),
-            ("１２７.0.0.1", ParseSubjectAltNameError::NotAnAddress),
-            ("a..b", ParseSubjectAltNameError::NotAName),
-            ("-x", ParseSubjectAltNameError::NotAName),
+            ("１２７.0.0.1", HostNameError::Address.into()),
+            ("a..b", HostNameError::EmptyLabel.into()),
+            ("-x", HostNameError::Hyphen.into()),
+            ("a.test:", ParseSubjectAltNameError::Port),
+            ("a.test:99999", ParseSubjectAltNameError::Port),
+            ("no\u{1b}[31m", character('\u{1b}')),
             ("*", ParseSubjectAltNameError::Wildcard),
             ("*.*.a", ParseSubjectAltNameError::Wildcard),
             ("a.*.b", ParseSubjectAltNameError::Wildcard),
             ("localhost:4433", ParseSubjectAltNameError::Port),
             ("fe80::1%eth0", ParseSubjectAltNameError::Zone),
-            ("../a", ParseSubjectAltNameError::NotAName),
+            ("../a", HostNameError::EmptyLabel.into()),
+            ("a/b", character('/')),
             ("a/b@c", ParseSubjectAltNameError::NotAName),
             ("@b", ParseSubjectAltNameError::NotAName),
             ("https://", ParseSubjectAltNameError::NotAName),
-            (&long, ParseSubjectAltNameError::NotAName),
+            (&long, HostNameError::LongLabel.into()),
             (
-                &format!("a.{}", "b.".repeat(130)),
-                ParseSubjectAltNameError::TooLong,
+                &format!("a.{}b", "b.".repeat(130)),
+                HostNameError::TooLong.into(),
             ),
         ] {
             assert_eq!(typed.parse::<SubjectAltName>(), Err(error), "{typed}");
+        }
+        for typed in [
+            "https://xn--a/",
+            "https://a:b:c/",
+            "https://[fe80::1%eth0]/",
+        ] {
+            let error = typed.parse::<SubjectAltName>();
+            assert!(
+                matches!(error, Err(ParseSubjectAltNameError::Place(_))),
+                "{typed}"
+            );
         }
     }
 }

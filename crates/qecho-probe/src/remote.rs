@@ -133,12 +133,14 @@ pub fn client(
     alpn: Option<&[u8]>,
     verifier: Arc<dyn ServerCertVerifier>,
 ) -> Result<ClientConfig, InvalidDnsNameError> {
-    // The last dot says that a name is whole, and is no part of it (RFC 6066 §3).
+    // The last dot says that a name is whole, and is no part of it (RFC 6066 §3); case says
+    // nothing.
     let whole = server_name.strip_suffix('.').unwrap_or(server_name);
-    let name = ServerName::try_from(whole.to_owned())?;
+    let whole = whole.to_ascii_lowercase();
+    let name = ServerName::try_from(whole.clone())?;
     let tls = tls::ClientConfig::new(Vec::new()).with(|tls| {
         tls.alpn = alpn.iter().map(|name| name.to_vec()).collect();
-        tls.server_name = matches!(name, ServerName::DnsName(_)).then(|| whole.to_owned());
+        tls.server_name = matches!(name, ServerName::DnsName(_)).then_some(whole);
         tls.verification = Some(Verification {
             verifier,
             name,

@@ -23,7 +23,8 @@ const ROUND_TRIP: Duration = Duration::from_millis(10);
 /// Commands of a test to the client.
 #[derive(Debug)]
 enum Command {
-    Connect,
+    /// To the server by one of its names.
+    Connect(&'static str),
     Close,
 }
 
@@ -85,13 +86,13 @@ impl Application for Early {
     }
 
     fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, mail: Command) {
-        if let Command::Close = mail {
+        let Command::Connect(server_name) = mail else {
             let live = self.live.take().and_then(|key| context.connection(key));
             return live.expect("it lives").0.close(0, "");
-        }
+        };
         let to = ConnectTo {
             remote: FAR,
-            server_name: SERVER_NAME,
+            server_name,
             connector: &self.connector,
         };
         let key = context.connect(&to, ()).expect("there is a socket");
@@ -130,8 +131,13 @@ impl World {
 
     /// Connects once, and lets everything end that there is to do.
     fn connect(&mut self) -> &Seen {
+        self.connect_by(SERVER_NAME)
+    }
+
+    /// As [`connect`](Self::connect), by a name of the server.
+    fn connect_by(&mut self, name: &'static str) -> &Seen {
         let now = self.0.now();
-        self.0.near.handle_command(now, Command::Connect);
+        self.0.near.handle_command(now, Command::Connect(name));
         self.0.run_for(Duration::from_secs(2));
         let seen = self.0.near.application().seen.last();
         seen.expect("there was a connection")
@@ -224,6 +230,17 @@ fn a_client_that_comes_again_is_sent_no_second_retry_where_everybody_is_sent_one
         let again = world.connect();
         assert_eq!(again.early_data, Some(EarlyData::Accepted));
         assert_eq!(again.echoed_after, Some(ROUND_TRIP));
+    }
+}
+
+#[test]
+fn a_server_is_the_same_by_its_name_in_any_case_and_with_the_last_dot() {
+    let mut world = World::new(&Scenario::seeded(64).early_data().retry(RetryPolicy::Always));
+    world.connect();
+    for name in ["LocalHost", "localhost.", "LOCALHOST.", "localhost"] {
+        let again = world.connect_by(name);
+        assert_eq!(again.early_data, Some(EarlyData::Accepted), "{name}");
+        assert_eq!(again.echoed_after, Some(ROUND_TRIP), "{name}: a token");
     }
 }
 

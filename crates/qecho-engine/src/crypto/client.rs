@@ -151,7 +151,7 @@ struct TokensOfServer {
 
 impl TokensOfServer {
     fn key(&self, server_name: &str) -> String {
-        format!("{} {server_name}", self.remote)
+        format!("{} {}", self.remote, usual_form(server_name))
     }
 }
 
@@ -163,6 +163,13 @@ impl TokenStore for TokensOfServer {
     fn take(&self, server_name: &str) -> Option<Bytes> {
         self.tokens.take(&self.key(server_name))
     }
+}
+
+/// Returns a host's name as it is sent and compared: in lower case (RFC 4343), without the dot at
+/// its end (RFC 6066 §3).
+fn usual_form(server_name: &str) -> String {
+    let whole = server_name.strip_suffix('.').unwrap_or(server_name);
+    whole.to_ascii_lowercase()
 }
 
 /// A client's TLS with the packet keys of its shard.
@@ -179,12 +186,12 @@ impl crypto::ClientConfig for ShardClient {
         parameters: &TransportParameters,
     ) -> Result<Box<dyn crypto::Session>, ConnectError> {
         let invalid = || ConnectError::InvalidServerName(server_name.into());
-        let name = ServerName::try_from(server_name).map_err(|_| invalid())?;
+        let name = ServerName::try_from(usual_form(server_name)).map_err(|_| invalid())?;
         let (config, version) = (self.tls.tls.clone(), quic::Version::V1);
         let mut encoded = Vec::new();
         parameters.write(&mut encoded);
-        let connection = quic::ClientConnection::new(config, version, name.to_owned(), encoded)
-            .map_err(|_| invalid())?;
+        let connection =
+            quic::ClientConnection::new(config, version, name, encoded).map_err(|_| invalid())?;
         Ok(Box::new(TlsSession::new(
             connection.into(),
             self.keys.clone(),

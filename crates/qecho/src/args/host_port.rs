@@ -33,14 +33,5 @@ pub(super) fn reachable(text: &str) -> Result<HostPort, String> {
 
 /// Reads a host without a port, and returns the name that a certificate has.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    // A link-local address needs no zone to be in a certificate.
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.to_canonical().to_string());
-    }
-    // Any port: none is used.
-    let place = read(text, PORT)?;
-    match place.to_string() == text {
-        true => Err("a certificate is for a host, whatever its port: leave the port out".into()),
-        false => Ok(place.name()),
-    }
+    HostPort::read_name(text).map_err(|error| error.to_string())
 }

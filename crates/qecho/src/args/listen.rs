@@ -1,5 +1,6 @@
 //! Places to listen on, as people write them.
 
+use qecho_cert::HostPort;
 use qecho_echo::PORT;
 use qecho_io::listen::Listen;
 
@@ -30,14 +31,18 @@ pub(super) fn read(text: &str, usual_port: u16, example: &str) -> Result<Listen,
             "no address is named; write {port} for localhost, or '*:{port}' for every address"
         ));
     }
+    if let Some(rest) = text.strip_prefix('*')
+        && (rest.is_empty() || rest.starts_with(':'))
+    {
+        let HostPort { port, .. } = host_port::read(&format!("localhost{rest}"), usual_port)?;
+        return Ok(Listen::Everywhere { port });
+    }
     let place = host_port::read(text, usual_port)?;
-    let (host, port) = (&*place.host, place.port);
-    match host {
-        "*" => return Ok(Listen::Everywhere { port }),
-        "localhost" => return Ok(Listen::Loopback { port }),
-        _ => {}
+    if place.name() == "localhost" {
+        return Ok(Listen::Loopback { port: place.port });
     }
     let address = host_port::own_address(&place)?.ok_or_else(|| {
+        let host = &place.host;
         format!("`{host}` is no address of this host; write for instance {example}")
     })?;
     Ok(Listen::Address(address))
@@ -54,6 +59,7 @@ mod tests {
             ("4433", Listen::Loopback { port: 4433 }),
             ("localhost:0", Listen::Loopback { port: 0 }),
             ("localhost", Listen::Loopback { port: 4433 }),
+            ("LOCALHOST.:7", Listen::Loopback { port: 7 }),
             ("*:7", Listen::Everywhere { port: 7 }),
             ("*", Listen::Everywhere { port: 4433 }),
             ("0.0.0.0:7", address("0.0.0.0:7")),
@@ -76,6 +82,8 @@ mod tests {
                 "example.com:1",
                 "`example.com` is no address of this host; write for instance 9433",
             ),
+            ("*:x", "`x` is no port number (0 to 65535)"),
+            ("*.a", "`*` stands for no single host; name one"),
             ("99999", "`99999` is no port number (0 to 65535)"),
             ("-1", "`-1` is no port number (0 to 65535)"),
             ("nan", "`nan` is no port number (0 to 65535)"),

@@ -11,16 +11,13 @@ use crate::exit::Failure;
 /// Finds the addresses of a place.
 pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
     let name = host_port.name();
-    // The last dot says that a name is whole.
-    let whole = name.strip_suffix('.').unwrap_or(&name);
-    let last = whole.rsplit('.').next();
-    let mut addresses = if last.is_some_and(|last| last.eq_ignore_ascii_case("localhost")) {
+    let mut addresses = if name.rsplit('.').next() == Some("localhost") {
         // Both addresses, whatever the host's files say, and for names below it (RFC 6761 §6.3).
         [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
             .map(|address| SocketAddr::new(address, host_port.port))
             .to_vec()
     } else {
-        resolve(host_port, &name)?
+        resolve(host_port)?
     };
     addresses.dedup();
     if let Some(nobody) = addresses
@@ -43,13 +40,8 @@ pub(super) fn target(host_port: &HostPort) -> Result<Target, Failure> {
     })
 }
 
-fn resolve(host_port: &HostPort, name: &str) -> Result<Vec<SocketAddr>, Failure> {
-    // The system knows the number of a zone.
-    let host = match host_port.zone() {
-        Some(_) => &host_port.host,
-        None => name,
-    };
-    let found = (host, host_port.port).to_socket_addrs();
+fn resolve(host_port: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
+    let found = (host_port.host.as_str(), host_port.port).to_socket_addrs();
     found.map(Iterator::collect).map_err(|error| {
         let (what, hint) = match host_port.zone() {
             Some(zone) => (
@@ -65,9 +57,12 @@ fn resolve(host_port: &HostPort, name: &str) -> Result<Vec<SocketAddr>, Failure>
     })
 }
 
-/// Returns whether a name is an IPv4 address in one of its old forms (127.1, 2130706433),
-/// which the system knows and certificates do not have.
+/// Returns whether a name is an IPv4 address in one of its old forms (127.1, 2130706433,
+/// 0x7f000001), which the system knows and certificates do not have.
 fn is_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
-    !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
+    match last.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }

@@ -73,3 +73,60 @@ fn files_and_protocols_that_are_used_stay_on_their_lines() {
     client.complains(&format!("writing TLS secrets to {SHOWN}.log: "));
     server.stdout.says(&format!("connected, ALPN {SHOWN}\n"));
 }
+
+#[test]
+fn a_host_is_the_same_in_any_letters_and_case_and_with_the_last_dot() {
+    let env = TestEnv::new();
+    env.qecho("cert new BÜCHER.localhost --cert-file c.pem --key-file k.pem")
+        .ok()
+        .prints("names        xn--bcher-kva.localhost\n");
+    let server = env.server("--cert c.pem --key k.pem");
+    let port = server.port();
+    for host in [
+        "bücher.localhost",
+        "BÜCHER.LOCALHOST",
+        "bücher.localhost.",
+        "bücher。localhost。",
+        "xn--bcher-kva.localhost.",
+        "XN--BCHER-KVA.Localhost",
+    ] {
+        let done = env.qecho(format!("client {host}:{port} -m a --trace=frames"));
+        let done = done.ok();
+        done.complains("verified by qecho cert's local CA");
+        // The name in the ClientHello (RFC 6066 §3), and the next of what is told of it.
+        let asked = |next| format!("for xn--bcher-kva.localhost{next}");
+        let asks = [asked(","), asked(")")].map(|words| done.stderr.contains(&words));
+        assert!(asks.contains(&true), "{host}: {done:?}");
+        let verify = env.qecho(format!("cert verify c.pem {host}")).ok();
+        verify.prints("ok: good for xn--bcher-kva.localhost until");
+    }
+}
+
+#[test]
+fn a_fault_of_a_host_is_told_alike_in_any_letters() {
+    let env = TestEnv::new();
+    let label = |letter: &str| letter.repeat(64);
+    for (ascii, other, reason) in [
+        (
+            "a..b".to_owned(),
+            "ü..b".to_owned(),
+            "a part of it is empty",
+        ),
+        (label("a"), label("ü"), "has more than 63 characters"),
+        ("a@b".into(), "ü@b".into(), "no host name has `@` in it"),
+        (" a".into(), " ü".into(), "no host name has a space in it"),
+        ("a-.b".into(), "a-.ü".into(), "begins or ends with `-`"),
+        ("*.b".into(), "*.ü".into(), "`*` stands for no single host"),
+        ("xn--a".into(), "XN--A.ü".into(), "stands for no letters"),
+        (
+            "127.0.0.1.".into(),
+            "１２７.0.0.1".into(),
+            "like an IP address",
+        ),
+    ] {
+        for host in [ascii, other] {
+            let done = env.qecho("client -m a").arg(&host).run();
+            done.exits(2).complains(reason);
+        }
+    }
+}

@@ -146,7 +146,13 @@ fn an_address_in_an_old_form_is_the_address() {
     let env = TestEnv::new();
     let server = env.server("");
     let port = server.port();
-    for host in ["127.1", "2130706433", "[::ffff:127.0.0.1]", "LocalHost."] {
+    for host in [
+        "127.1",
+        "2130706433",
+        "0X7F000001",
+        "[::ffff:127.0.0.1]",
+        "LocalHost.",
+    ] {
         let done = env.qecho(format!("client {host}:{port} -m a")).run();
         done.exits(0).complains("verified by qecho's local CA");
     }

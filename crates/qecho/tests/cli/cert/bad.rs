@@ -27,7 +27,15 @@ fn names_that_are_none_are_refused_before_anything_is_made() {
         ("localhost:4433", "leave the port out"),
         ("*", "a wildcard is one star in front of a domain"),
         ("", "it is no host name"),
-        ("../x", "it is no host name"),
+        ("../x", "a part of it is empty, beside a dot"),
+        ("x/y", "no host name has `/` in it"),
+        ("xn--a", "begins with `xn--`, but stands for no letters"),
+        (
+            "https://xn--a/",
+            "begins with `xn--`, but stands for no letters",
+        ),
+        ("a\nb\u{1b}[35mc", "invalid value 'a\\nb\\u{1b}[35mc' for"),
+        ("bücher.test.", "no dot at their end"),
         ("１２７.0.0.1", "it looks like an IP address"),
     ] {
         let done = cert_in(&env, &place, &["new", "a.test", name]).run();

@@ -19,7 +19,6 @@ fn files_have_mkcerts_names_and_modes() {
         "*.bücher.example a.test",
         "::1",
         "2001:db8::1 a.test b.test",
-        "Local-Host",
         "_x.y",
         "1.2.3.4.5",
         "ada@engine.test",
