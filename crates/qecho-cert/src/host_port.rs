@@ -193,8 +193,8 @@ fn read_zone(zone: &str) -> Result<&str, String> {
             "an address has brackets before its port, as in [fe80::1%{interface}]:{port}"
         ));
     }
-    let has_other = |c: char| c.is_whitespace() || c.is_control() || "%/[]".contains(c);
-    match zone.contains(has_other) {
+    let is_other = |c: char| !c.is_ascii_graphic() || "%/[]".contains(c);
+    match zone.contains(is_other) {
         true => Err("no interface has the name that follows `%`".into()),
         false => Ok(zone),
     }

@@ -68,7 +68,8 @@ mod tests {
 
     use clap::Command;
 
-    use super::super::{Arguments, command_line};
+    use super::super::{command_line, guesses::with_tip};
+    use super::legible;
 
     /// Returns every command by its words, without those that have others below them.
     fn commands(command: &Command, words: &[String]) -> Vec<(Vec<String>, Command)> {
@@ -87,20 +88,22 @@ mod tests {
         const STEERS: [&str; 3] = ["\u{1b}[35;7m", "\nnext", "\u{202e}"];
         let typed = format!("x,a={}", STEERS.concat());
         let long = "x".repeat(10_000);
+        let line = command_line();
         let mut refused = 0;
         let mut look = |words: Vec<String>| {
             let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-            let Err(error) = Arguments::parse(&words) else {
+            // Made once: that takes a while.
+            let Err(error) = line.clone().try_get_matches_from(&words) else {
                 return;
             };
             refused += 1;
-            let shown = error.render().ansi().to_string();
+            let shown = legible(with_tip(error, &words)).render().ansi().to_string();
             for steers in STEERS {
                 assert!(!shown.contains(steers), "{shown:?}");
             }
             assert!(shown.len() < 2_000, "{shown:?}");
         };
-        let all = commands(&command_line(), &[]);
+        let all = commands(&line, &[]);
         for (words, command) in &all {
             let with = |more: &[&str]| {
                 let more = more.iter().map(|&word| word.to_owned());
