@@ -110,14 +110,14 @@ impl Canvas {
         }
     }
 
-    /// Writes a line into an area's first row, as far as there is room.
+    /// Writes a line into an area's first row; one that is too long ends with `…` there.
     pub fn text(&mut self, area: Area, text: &str) {
-        let (mut x, end) = (area.x, area.x + area.width);
-        for character in text.chars() {
+        if area.height == 0 {
+            return;
+        }
+        let mut x = area.x;
+        for character in shortened(text, area.width).chars() {
             let width = character.width().unwrap_or(0);
-            if area.height == 0 || x + width > end {
-                return;
-            }
             // What has no width of its own, such as an accent, has no cell.
             for (column, character) in [character, TAKEN].into_iter().take(width).enumerate() {
                 self.put(x + column, area.y, character, PLAIN);
@@ -201,6 +201,27 @@ impl Canvas {
     }
 }
 
+/// Returns the columns that a text takes.
+pub fn width(text: &str) -> usize {
+    text.chars().filter_map(char::width).sum()
+}
+
+/// Returns a text, or as much of it as there is room for beside the `…` that says so.
+pub fn shortened(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.into();
+    }
+    let Some(room) = columns.checked_sub(1) else {
+        return String::new();
+    };
+    let mut taken = 0;
+    let fits = |letter: &char| {
+        taken += letter.width().unwrap_or(0);
+        taken <= room
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +239,7 @@ mod tests {
         canvas.text(left, "日本語");
         canvas.lines(right, ["abcdef", "e\u{301}x", "no room"]);
         canvas.text(below, "ééé");
-        assert_eq!(shown(&canvas), ["日本 abc", "     ex ", "ééé     "]);
+        assert_eq!(shown(&canvas), ["日本…ab…", "     ex ", "ééé     "]);
     }
 
     #[test]
@@ -226,7 +247,7 @@ mod tests {
         let mut canvas = Canvas::new(6, 3);
         canvas.border(canvas.area(), "title");
         canvas.text(canvas.area().inner(), "inside");
-        assert_eq!(shown(&canvas), ["┌titl┐", "│insi│", "└────┘"]);
+        assert_eq!(shown(&canvas), ["┌tit…┐", "│ins…│", "└────┘"]);
     }
 
     #[test]

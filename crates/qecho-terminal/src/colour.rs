@@ -46,6 +46,12 @@ const VERDICTS: [(&str, Style); 13] = [
 /// Columns that the longest title takes; what is longer is no title.
 const TITLE_MAX: usize = 12;
 
+/// Tells whether the terminal takes sequences that command it, by `TERM`: one that is dumb or
+/// has no name does not.
+pub fn takes_sequences() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
+}
+
 /// Tells whether colours are wanted there: on a terminal that has them, unless `NO_COLOR` or
 /// `CLICOLOR=0` refuses them; with `CLICOLOR_FORCE`, if it is not 0, everywhere (no-color.org,
 /// bixense.com/clicolors).
@@ -54,7 +60,7 @@ pub fn is_wanted(out: impl AsFd) -> bool {
         return false;
     }
     let is_refused = anstyle_query::clicolor() == Some(false);
-    let is_able = || out.as_fd().is_terminal() && anstyle_query::term_supports_color();
+    let is_able = || out.as_fd().is_terminal() && takes_sequences();
     // anstyle-query takes any value for force.
     let is_zero = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
     let is_forced = anstyle_query::clicolor_force() && !is_zero;

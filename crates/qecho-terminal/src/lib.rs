@@ -1,5 +1,6 @@
 //! Output for a terminal: lines that are broken at its width, colours where they are wanted,
-//! pictures of characters, and a history of what was typed.
+//! pictures of characters, a history of what was typed, and the signals at which a terminal is
+//! given back.
 //!
 //! Nothing here prints. A pipe or a file gets every line whole and without colour.
 //!
@@ -15,6 +16,7 @@
 pub mod canvas;
 pub mod colour;
 pub mod history;
+pub mod job_control;
 pub mod prose;
 
 /// Compiles and runs the README's example.

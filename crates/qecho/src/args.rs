@@ -25,14 +25,18 @@ mod trace;
 
 use std::{
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytesize::ByteSize;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{
+    ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind,
+};
 use qecho_netsim::link::read_time as duration;
 use qecho_packet::capture::LIMIT_MIN;
+use qecho_terminal::colour;
 
 #[cfg(any(test, feature = "man-pages"))]
 pub(crate) use self::help::{EXIT_CODES, examples};
@@ -79,7 +83,13 @@ impl Arguments {
             let words = format!("the detail of --trace follows `=`: write --trace={detail}");
             return Err(command_line().error(ErrorKind::InvalidValue, words));
         }
-        let matches = command_line().try_get_matches_from(typed);
+        let takes_colours = colour::takes_sequences() || colour::is_wanted(io::stdout());
+        let command_line = match takes_colours {
+            true => command_line(),
+            // clap would colour help on a terminal whose TERM is empty.
+            false => command_line().color(ColorChoice::Never),
+        };
+        let matches = command_line.try_get_matches_from(typed);
         let matches = matches
             .map_err(|error| guesses::with_tip(error, typed))
             .map_err(legible::legible)?;

@@ -9,6 +9,7 @@ mod completions;
 mod conform;
 mod demo;
 mod dialing;
+mod full_screen;
 mod key_log;
 #[cfg(any(test, feature = "man-pages"))]
 mod man_pages;

@@ -1,6 +1,8 @@
 //! The end of a run: the exit codes of `qecho --help`, and failures.
 
-use std::{fmt::Display, io, process::ExitCode};
+use std::{fmt::Display, io, os::fd::AsFd, process::ExitCode};
+
+use rustix::{io::Errno, termios::tcgetattr};
 
 /// Exit code of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub(crate) enum ExitStatus {
     CouldNotRun = 2,
     /// Interrupted (SIGINT).
     Interrupted = 130,
-    /// Terminated (SIGTERM).
+    /// Terminated (SIGTERM, or SIGHUP: the terminal was closed).
     Terminated = 143,
 }
 
@@ -79,14 +81,28 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Writing what is seen: a reader that has gone is no failure.
+/// Writing what is seen: a reader that has gone is no failure, and a terminal that was closed ends
+/// a command as the SIGHUP does that comes with it, whichever is seen first.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::silent(ExitStatus::Done);
         }
+        if is_of_closed_terminal(&error) {
+            return Self::silent(ExitStatus::Terminated);
+        }
         anyhow::Error::new(error)
             .context("cannot write the output")
             .into()
     }
+}
+
+fn is_of_closed_terminal(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error()) && is_closed_terminal(io::stdout())
+}
+
+/// Tells whether that is a terminal that was closed: one that is there has settings, and what is
+/// none, such as a file on a disk that fails, says so.
+pub(crate) fn is_closed_terminal(file: impl AsFd) -> bool {
+    matches!(tcgetattr(file), Err(Errno::IO))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,7 +13,10 @@ use std::{
 };
 
 use qecho_packet::text;
-use qecho_terminal::prose::{Form, end_column};
+use qecho_terminal::{
+    colour,
+    prose::{Form, end_column},
+};
 
 /// Column in which a line goes on that is not at its end.
 static COLUMN: AtomicUsize = AtomicUsize::new(0);
@@ -21,6 +24,11 @@ static COLUMN: AtomicUsize = AtomicUsize::new(0);
 /// Warning of a client that trusts anybody.
 pub(crate) const INSECURE: &str =
     "warning: --insecure trusts anybody; anyone in between can read and change everything";
+
+/// Tells whether a line on stderr can be drawn again and again, as progress is.
+pub(crate) fn is_drawn_on() -> bool {
+    io::stderr().is_terminal() && colour::takes_sequences()
+}
 
 /// Says a line, at once, so that no other comes in between.
 pub(crate) fn say(line: impl Display) {

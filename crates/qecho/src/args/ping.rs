@@ -88,7 +88,7 @@ pub(crate) struct PingArguments {
 
     /// Show a moving plot of each host; q ends it
     ///
-    /// With a histogram.
+    /// With a histogram, where there is room.
     #[arg(long, conflicts_with_all = ["quiet", "format", "trace"])]
     pub(crate) live: bool,
 

@@ -5,6 +5,7 @@ mod pipe;
 mod prompt;
 mod reporter;
 mod screen;
+mod terminal;
 
 use std::{
     io::{self, IsTerminal},
@@ -21,7 +22,7 @@ use qecho_echo::client::{self, Client, ClientEvent, Command, Message, Mode};
 use qecho_engine::{Side, config::Transport};
 use rustls::client::ResolvesClientCert;
 
-use self::{prompt::Terminal, reporter::Reporter, screen::Screen};
+use self::{reporter::Reporter, screen::Screen, terminal::Terminal};
 use super::{observing::Observing, resolve, signals, trust};
 use crate::{
     args::{ClientArguments, Format, OverArgument},
@@ -97,6 +98,9 @@ pub(super) fn run(arguments: ClientArguments) -> Result<ExitStatus, Failure> {
     check(&arguments, input)?;
     let idle_timeout = Transport::default().idle_timeout;
     let screen = Screen::default();
+    if input == InputSource::Prompt {
+        terminal::prepare(&screen, prompt::USE)?;
+    }
     let lines = screen.clone();
     let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
     let ending = connect(&arguments, input, &screen, &observing);

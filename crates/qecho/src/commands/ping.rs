@@ -20,7 +20,7 @@ use qecho_measure::ping::{Config, Destination, EventSink, Mode, Ping, PingEvent,
 use rustls::client::ResolvesClientCert;
 
 use self::{reporter::Reporter, screen::Screen};
-use super::{observing::Observing, resolve, signals, trust};
+use super::{full_screen, observing::Observing, resolve, signals, trust};
 use crate::{
     args::{PingArguments, PingOver},
     exit::{ExitStatus, Failure},
@@ -50,6 +50,9 @@ struct Rows {
 /// Pings until it is done or a signal ends it.
 pub(super) fn run(arguments: &PingArguments) -> Result<ExitStatus, Failure> {
     check(arguments)?;
+    if arguments.live {
+        full_screen::prepare()?;
+    }
     let idle_timeout = Transport::default().idle_timeout;
     let lines = io::stderr();
     let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;
@@ -106,15 +109,16 @@ fn ping(arguments: &PingArguments, observing: &Observing) -> Result<ExitStatus, 
     config.observers = observing.observers();
     let (sender, events) = channel();
     let rows = Arc::<Rows>::default();
-    let mut screen = match arguments.live {
-        true => Some(Screen::open(&reporter, &sender)?),
-        false => None,
-    };
     let interrupted = sender.clone();
     signals::on_signal(move |ending| {
         // Whoever does not listen any more has ended.
         let _ = interrupted.send(CommandEvent::Signal(ending));
     })?;
+    // Ctrl-C may come as soon as there is a screen.
+    let mut screen = match arguments.live {
+        true => Some(Screen::open(&reporter, &sender)?),
+        false => None,
+    };
     if screen.is_none() {
         reporter.begin()?;
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use qecho_terminal::job_control;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -121,6 +122,7 @@ fn end_after(patience: Duration, ending: ExitStatus) {
         while FILES_ENDING.load(Relaxed) > 0 {
             thread::sleep(ENDING_PATIENCE);
         }
+        job_control::leave();
         say_if_read("qecho: ended without the rest of its output, which nobody takes");
         std::process::exit(ending as i32);
     };

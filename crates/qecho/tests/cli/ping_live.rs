@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::{
     env::TestEnv,
-    terminal::{CTRL_C, Terminal},
+    terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, JOB, Terminal},
 };
 
 const ALTERNATE_SCREEN: &str = "\x1b[?1049h";
@@ -50,6 +50,113 @@ fn a_live_view_ends_by_itself_and_gives_the_terminal_back_whatever_happens() {
     let shown = terminal.exits(1);
     let (_, after) = shown.rsplit_once(USUAL_SCREEN).expect("it is given back");
     assert!(after.contains("nobody listens there any more"), "{after:?}");
+}
+
+#[test]
+fn a_live_view_that_is_stopped_gives_the_terminal_back_and_is_whole_again_in_the_foreground() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("ping {} --live -i 10ms", server.place());
+    for by_key in [true, false] {
+        let terminal = Terminal::start_script(&env, JOB, &command);
+        let title = format!("{} over", server.place());
+        terminal.screen.says_after(ALTERNATE_SCREEN, &title);
+        match by_key {
+            true => terminal.types(CTRL_Z),
+            false => terminal.signals_job(Signal::TSTP),
+        }
+        // 128 and the number of SIGTSTP.
+        terminal.screen.says("status 148");
+        terminal
+            .screen
+            .says_after("status 148", "terminal as before");
+        let shown = terminal.screen.text();
+        let (_, after) = shown.rsplit_once(USUAL_SCREEN).expect("it is given back");
+        assert!(after.contains("status 148"), "{shown:?}");
+        terminal.enters("");
+        // All of it is drawn, not only what has changed.
+        let again = format!("\x1b[2J\x1b[1;1H┌ {title}");
+        terminal.screen.says_after("status 148", &again);
+        terminal.screen.says_after("status 148", "█");
+        terminal.types(b"q");
+        terminal.screen.says_after("status 148", " 0 lost (0%)");
+        assert!(terminal.exits(0).contains("status 0"));
+    }
+}
+
+#[test]
+fn a_live_view_in_the_background_goes_on_and_draws_nothing() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("ping {} --live -i 10ms -n 30", server.place());
+    let script = "qecho & wait; echo; echo status $?";
+    let shown = Terminal::start_script(&env, script, &command).exits(0);
+    assert!(shown.contains("30 sent, 30 received"), "{shown:?}");
+    assert!(!shown.contains(ALTERNATE_SCREEN), "{shown:?}");
+
+    let script = "qecho & echo begun; read line; fg; echo status $?";
+    let command = format!("ping {} --live -i 10ms", server.place());
+    let terminal = Terminal::start_script(&env, script, &command);
+    terminal.screen.says("begun");
+    terminal.enters("");
+    terminal.screen.says_after(ALTERNATE_SCREEN, "█");
+    terminal.types(b"q");
+    let shown = terminal.exits(0);
+    assert!(shown.contains("status 0"), "{shown:?}");
+}
+
+#[test]
+fn a_live_view_gives_the_terminal_back_before_a_signal_ends_it() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("ping {} --live -i 10ms", server.place());
+    let by_key = (None, 128 + 3);
+    let by_signal = [Signal::QUIT, Signal::ABORT, Signal::ALARM, Signal::USR1];
+    let by_signal = by_signal.map(|signal| (Some(signal), 128 + signal.as_raw()));
+    for (signal, status) in by_signal.into_iter().chain([by_key]) {
+        let terminal = Terminal::start_script(&env, JOB, &command);
+        terminal.screen.says("█");
+        match signal {
+            Some(signal) => terminal.signals_job(signal),
+            None => terminal.types(CTRL_BACKSLASH),
+        }
+        let status = format!("status {status}");
+        terminal.screen.says(&status);
+        terminal.enters("");
+        // There is no job any more that could be continued.
+        let shown = terminal.exits(2);
+        let (_, after) = shown.rsplit_once(USUAL_SCREEN).expect("it is given back");
+        assert!(after.contains(&status), "{shown:?}");
+        assert!(after.contains("terminal as before"), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_live_view_that_nobody_could_continue_is_not_stopped() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("ping {} --live -i 10ms -n 100", server.place());
+    let terminal = Terminal::start(env.qecho(&command));
+    terminal.screen.says("█");
+    terminal.types(CTRL_Z);
+    let shown = terminal.exits(0);
+    assert!(shown.contains("100 sent, 100 received"), "{shown:?}");
+}
+
+#[test]
+fn a_live_view_needs_a_terminal_that_can_be_drawn_on() {
+    let env = TestEnv::new();
+    for (term, named) in [
+        (Some("dumb"), "is dumb"),
+        (Some(""), "names none"),
+        (None, "names none"),
+    ] {
+        let command = env.qecho("ping localhost --live").without("NO_COLOR");
+        let command = match term {
+            Some(term) => command.env("TERM", term),
+            None => command.without("TERM"),
+        };
+        let shown = Terminal::start(command).exits(2);
+        assert!(shown.contains(&format!("TERM {named}")), "{shown:?}");
+        assert!(shown.contains("hint: leave it out"), "{shown:?}");
+        assert!(!shown.contains('\x1b'), "{shown:?}");
+    }
 }
 
 #[test]

@@ -39,6 +39,25 @@ fn no_bar_is_drawn_over_the_bytes_themselves() {
 }
 
 #[test]
+fn nothing_is_drawn_on_a_terminal_that_takes_no_sequences() {
+    let (env, server) = TestEnv::with_server("");
+    let (input, place) = (env.file("input", &"x".repeat(100_000)), server.place());
+    for command in [
+        format!("qecho client {place} < {} > /dev/null", input.display()),
+        format!("qecho bench {place} -n 10"),
+        format!("qecho conform {place} --only F01"),
+        "qecho demo --trace".into(),
+        "qecho --help".into(),
+    ] {
+        for term in ["TERM=dumb", "TERM=", "unset TERM;"] {
+            let script = format!("unset NO_COLOR; {term} {command}");
+            let shown = shell(&env, &script).exits(0);
+            assert!(!shown.contains('\x1b'), "{script}: {shown:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_drawn_before_there_is_a_connection() {
     let env = TestEnv::new();
     let silent = env::socket();

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::{
     cmd::Cmd,
     env::{self, Server, TestEnv, VacantPort},
-    terminal::{CTRL_C, CTRL_D, Terminal, UP},
+    terminal::{CTRL_C, CTRL_D, CTRL_Z, JOB, Terminal, UP},
 };
 
 /// Starts a client and waits until it asks for a message.
@@ -323,9 +323,70 @@ fn a_line_with_an_escape_can_be_recalled_and_edited() {
 }
 
 #[test]
-fn a_terminal_without_a_line_editor_shows_what_is_typed() {
+fn a_prompt_that_is_stopped_gives_the_terminal_back_and_asks_again_in_the_foreground() {
     let (env, server) = TestEnv::with_server("");
-    let terminal = Terminal::start(env.client(&server, "").env("TERM", "dumb"));
+    let command = format!("client {}", server.place());
+    for by_key in [true, false] {
+        let terminal = Terminal::start_script(&env, JOB, &command);
+        asks(&terminal, 1);
+        terminal.types(b"half a li");
+        terminal.screen.says("half a li");
+        match by_key {
+            true => terminal.types(CTRL_Z),
+            false => terminal.signals_job(Signal::TSTP),
+        }
+        // 128 and the number of SIGTSTP.
+        terminal
+            .screen
+            .says_after("status 148", "terminal as before");
+        terminal.enters("");
+        terminal.screen.says_after("status 148", QUESTION_BEGINS);
+        terminal
+            .screen
+            .says_after("status 148", "Message: half a li");
+        terminal.enters("ne");
+        terminal.screen.says("echo: \"half a line\"");
+        terminal.screen.says_times(QUESTION_BEGINS, 3);
+        terminal.types(CTRL_D);
+        let shown = terminal.exits(0);
+        assert!(shown.contains("status 0"), "{shown:?}");
+        let (before, _) = shown.split_once("status 148").expect("it was stopped");
+        assert!(before.contains(QUESTION_ENDS), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_prompt_gives_the_terminal_back_before_a_signal_ends_it() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("client {}", server.place());
+    for signal in [Signal::QUIT, Signal::ABORT] {
+        let terminal = Terminal::start_script(&env, JOB, &command);
+        asks(&terminal, 1);
+        terminal.signals_job(signal);
+        let status = format!("status {}", 128 + signal.as_raw());
+        terminal.screen.says_after(&status, "terminal as before");
+        terminal.enters("");
+        // There is no job any more that could be continued.
+        let shown = terminal.exits(2);
+        let (before, _) = shown.split_once(&status).expect("it was ended");
+        assert!(before.contains(QUESTION_ENDS), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_terminal_without_a_line_editor_shows_what_is_typed() {
+    for term in [Some("dumb"), Some(""), None] {
+        unedited(term);
+    }
+}
+
+fn unedited(term: Option<&str>) {
+    let (env, server) = TestEnv::with_server("");
+    let client = env.client(&server, "").without("NO_COLOR");
+    let terminal = Terminal::start(match term {
+        Some(term) => client.env("TERM", term),
+        None => client.without("TERM"),
+    });
     terminal.screen.says("Message: ");
     terminal.types(b"seen while typed");
     terminal.screen.says("Message: seen while typed");

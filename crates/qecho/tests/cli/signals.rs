@@ -1,10 +1,10 @@
-//! Clients that are interrupted.
+//! Clients that are interrupted, and whose terminal is closed.
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use rustix::process::Signal;
 
-use crate::env::TestEnv;
+use crate::{env::TestEnv, terminal::Terminal, transcript::Transcript};
 
 #[test]
 fn a_client_that_is_interrupted_or_terminated_says_so_by_its_exit_code() {
@@ -46,4 +46,33 @@ fn a_client_is_interrupted_although_nobody_reads_its_output() {
     client.signal(Signal::TERM);
     client.done_within(Duration::from_secs(5)).exits(143);
     drop(stdout);
+}
+
+#[test]
+fn a_command_whose_terminal_is_closed_is_terminated_whether_it_is_told_or_sees_it() {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    let path = env.path("status");
+    let made = env.command("mkfifo").arg(&path).status();
+    assert!(made.expect("every system has it").success());
+    let pipe = File::options().read(true).write(true).open(&path);
+    let statuses = Transcript::collect(pipe.expect("it is there"));
+    let mut ended = 0;
+    for (command, begun) in [
+        (format!("ping {place} --live -i 10ms"), "█"),
+        (format!("ping {place} -i 10ms"), "seq=3"),
+        (format!("client {place}"), "Message: "),
+    ] {
+        for reaction in [":", ""] {
+            let path = path.display();
+            // What reports the status outlives the terminal; qecho ignores SIGHUP by the latter.
+            let script =
+                format!("(trap '{reaction}' HUP; qecho; echo status $? >{path}); read line");
+            let terminal = Terminal::start_script(&env, &script, &command);
+            terminal.screen.says(begun);
+            terminal.closes();
+            ended += 1;
+            statuses.says_times("status 143\n", ended);
+        }
+    }
 }

@@ -1,18 +1,25 @@
 //! A person's terminal: a pseudo-terminal with the program on its other side.
 
-use std::{io::Write, process::Child, sync::Arc, time::Duration};
+use std::{
+    io::{PipeReader, PipeWriter, Write, pipe},
+    process::Child,
+    sync::Arc,
+    time::Duration,
+};
 
 use pty_process::{
     Size,
     blocking::{Command, Pts, Pty, open},
 };
 use rustix::{
+    event::{PollFd, PollFlags, poll},
     process::{Pid, Signal, kill_process},
     termios::{LocalModes, tcgetattr},
 };
 
 use crate::{
     cmd::{Cmd, end_of},
+    env::TestEnv,
     transcript::{LIMIT, Shared, Transcript},
 };
 
@@ -23,6 +30,8 @@ pub(crate) struct Terminal {
     pty: Arc<Pty>,
     /// Kept open, so that the settings can be seen after the program's end.
     pts: Option<Pts>,
+    /// As long as it is open, what is shown is read.
+    open: Option<PipeWriter>,
     /// All that was ever shown.
     pub(crate) screen: Transcript,
 }
@@ -30,6 +39,13 @@ pub(crate) struct Terminal {
 pub(crate) const UP: &[u8] = b"\x1b[A";
 pub(crate) const CTRL_C: &[u8] = b"\x03";
 pub(crate) const CTRL_D: &[u8] = b"\x04";
+pub(crate) const CTRL_Z: &[u8] = b"\x1a";
+pub(crate) const CTRL_BACKSLASH: &[u8] = b"\x1c";
+
+/// Script that says how a job ended or was stopped and how it left the terminal, and continues it
+/// after a line.
+pub(crate) const JOB: &str = "before=$(stty -g); qecho; echo status $?
+    test $(stty -g) = $before && echo terminal as before; read line; fg && echo status $?";
 
 impl Terminal {
     /// Starts a program with stdin, stdout and stderr on a new terminal.
@@ -44,13 +60,25 @@ impl Terminal {
         let mut command = Command::from(launch.into_command());
         let child = command.spawn_borrowed(&pts).expect("the program starts");
         let pty = Arc::new(pty);
+        let (until, open) = pipe().expect("the system has pipes");
         Self {
             ended: end_of(&child),
             child,
-            screen: Transcript::collect(Reader(pty.clone())),
+            screen: Transcript::collect(Reader(pty.clone(), until)),
+            open: Some(open),
             pty,
             pts: Some(pts),
         }
+    }
+
+    /// Starts a shell with job control in which `qecho` is the program with this command. Each
+    /// says the number of its process first.
+    pub(crate) fn start_script(env: &TestEnv, script: &str, command: &str) -> Self {
+        let program = env!("CARGO_BIN_EXE_qecho");
+        let function = format!("sh -c 'echo process $$; exec \"$@\"' sh {program} {command}");
+        let script = format!("ulimit -c 0; set -m; qecho() {{ {function}; }}; {script}");
+        let shell = Cmd::new(env.command("/bin/sh"));
+        Self::start(shell.arg("-c").arg(script))
     }
 
     /// Presses keys.
@@ -68,6 +96,21 @@ impl Terminal {
     pub(crate) fn signal(&self, signal: Signal) {
         // Whether it still lives is for the test to say.
         let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// Signals the program that a script has started.
+    pub(crate) fn signals_job(&self, signal: Signal) {
+        let line = self.screen.line_with("process ");
+        let number = line.split_whitespace().nth(1).expect("its number");
+        let id = number.parse().ok().and_then(Pid::from_raw);
+        kill_process(id.expect("a number"), signal).expect("it lives");
+    }
+
+    /// Closes the terminal, as who closes a window does; what it was started with ends, too.
+    pub(crate) fn closes(mut self) {
+        let screen = self.screen.clone();
+        drop(self.open.take());
+        screen.ends();
     }
 
     /// Tells whether the program ends in time.
@@ -111,10 +154,19 @@ impl Drop for Terminal {
     }
 }
 
-struct Reader(Arc<Pty>);
+/// Reads what is shown until the pipe's other end is closed.
+struct Reader(Arc<Pty>, PipeReader);
 
 impl std::io::Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        (&*self.0).read(buffer)
+        let mut awaited = [
+            PollFd::new(&*self.0, PollFlags::IN),
+            PollFd::new(&self.1, PollFlags::IN),
+        ];
+        poll(&mut awaited, None)?;
+        match awaited[1].revents().is_empty() {
+            true => (&*self.0).read(buffer),
+            false => Ok(0),
+        }
     }
 }

@@ -85,6 +85,16 @@ impl Transcript {
         });
     }
 
+    /// Waits until some words were written after others.
+    #[track_caller]
+    pub(crate) fn says_after(&self, before: &str, words: &str) {
+        self.until(words, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            text.split_once(before)
+                .is_some_and(|(_, after)| after.contains(words))
+        });
+    }
+
     /// Waits for a whole line, counted from 0.
     #[track_caller]
     pub(crate) fn line(&self, number: usize) -> String {

@@ -1,9 +1,6 @@
 //! Progress on stderr while load is made.
 
-use std::{
-    io::{self, IsTerminal},
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use qecho_measure::bench::{Goal, Progress, render};
@@ -12,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     args::{BenchArguments, Load},
-    stderr::say,
+    stderr::{is_drawn_on, say},
 };
 
 /// A line on a terminal; elsewhere nothing.
@@ -28,7 +25,7 @@ impl ProgressLine {
     pub(super) fn new(arguments: &BenchArguments, load: &Load) -> Self {
         let server = &arguments.server;
         // Packets are shown on stderr, or how it goes.
-        let is_shown = io::stderr().is_terminal() && arguments.observe.trace.is_none();
+        let is_shown = is_drawn_on() && arguments.observe.trace.is_none();
         let bar = is_shown.then(|| bar(load.goal));
         if let Some(bar) = &bar {
             bar.set_message(format!("connecting to {server} …"));

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     args::{ClientArguments, Format, OverArgument},
     exit::{ExitStatus, Failure},
-    stderr::{say, say_if_read},
+    stderr::{is_drawn_on, say, say_if_read},
 };
 
 /// Time from one move of the progress bar to the next.
@@ -91,7 +91,7 @@ pub(super) fn run(
 fn has_bar(arguments: &ClientArguments) -> bool {
     let bytes = !arguments.verify && io::stdout().is_terminal();
     let packets = arguments.observe.trace.is_some();
-    io::stderr().is_terminal() && !bytes && !packets
+    is_drawn_on() && !bytes && !packets
 }
 
 /// Follows the pipe until all that came back was written or something went

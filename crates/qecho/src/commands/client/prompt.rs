@@ -3,12 +3,8 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, SyncSender, sync_channel},
-    },
+    sync::mpsc::{Receiver, Sender, SyncSender, sync_channel},
     thread,
-    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -16,22 +12,24 @@ use qecho_cert::folder;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_packet::text;
 use qecho_terminal::history::{self, History};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{Config, DefaultEditor, error::ReadlineError};
 
 use super::{
-    super::spawn, CommandEvent, Running, Step, message, no_word, reporter::Reporter,
-    screen::Screen, send,
+    super::spawn,
+    CommandEvent, Running, Step, message, no_word,
+    reporter::Reporter,
+    send,
+    terminal::{PromptState, Terminal, is_edited},
 };
 use crate::{
-    exit::{ExitStatus, Failure},
+    exit::{ExitStatus, Failure, is_closed_terminal},
     stderr::say,
 };
 
 const PROMPT: &str = "Message: ";
 
 /// How to use the prompt, for somebody who sees it for the first time.
-const USE: &str = "Enter sends a line, Ctrl-D ends";
+pub(super) const USE: &str = "Enter sends a line, Ctrl-D ends";
 
 /// Asks for messages until the person or the server ends it.
 pub(super) fn run(
@@ -112,13 +110,17 @@ fn start_asking(
 ) -> Result<SyncSender<()>, Failure> {
     let question = terminal.question.clone();
     let screen = terminal.screen.clone();
+    // Ctrl-C, Ctrl-Z and Ctrl-\ are for all that runs here, such as a script around this.
     let mut editor = Config::builder()
+        .enable_signals(true)
         .max_history_size(history::LINES_MAX)
         .and_then(|config| DefaultEditor::with_config(config.build()))
         .context("cannot use the terminal")?;
+    let is_edited = is_edited();
     // What goes to a file is nobody's question, and a terminal that can do
     // nothing has no such thing.
-    if io::stderr().is_terminal()
+    if is_edited
+        && io::stderr().is_terminal()
         && let Ok(printer) = editor.create_external_printer()
     {
         screen.share(printer);
@@ -134,7 +136,10 @@ fn start_asking(
             if !PromptState::begin(&question) {
                 return;
             }
-            let answer = editor.readline(PROMPT);
+            let answer = match is_edited {
+                true => editor.readline(PROMPT),
+                false => read_unedited(),
+            };
             PromptState::end(&question);
             let event = match answer {
                 Ok(line) => {
@@ -146,6 +151,9 @@ fn start_asking(
                     CommandEvent::Line(line)
                 }
                 Err(ReadlineError::Interrupted) => CommandEvent::Signal(ExitStatus::Interrupted),
+                Err(_) if is_closed_terminal(io::stdin()) => {
+                    CommandEvent::Signal(ExitStatus::Terminated)
+                }
                 Err(_) => CommandEvent::EndOfInput,
             };
             let is_last = !matches!(event, CommandEvent::Line(_));
@@ -159,6 +167,20 @@ fn start_asking(
     Ok(ask)
 }
 
+/// Asks where the system shows what is typed.
+fn read_unedited() -> Result<String, ReadlineError> {
+    let mut out = io::stdout().lock();
+    out.write_all(PROMPT.as_bytes())?;
+    out.flush()?;
+    drop(out);
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line)? == 0 {
+        return Err(ReadlineError::Eof);
+    }
+    let whole = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(whole.strip_suffix('\r').unwrap_or(whole).to_owned())
+}
+
 /// Ends the command when the thread that asks dies: nobody would be asked any more.
 struct DeathNotice(Sender<CommandEvent>);
 
@@ -168,135 +190,5 @@ impl Drop for DeathNotice {
             let error = anyhow!("the prompt has failed");
             send(&self.0, CommandEvent::BadInput(error));
         }
-    }
-}
-
-/// Whether a person is being asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum PromptState {
-    #[default]
-    None,
-    Asked,
-    /// None may be asked any more.
-    Never,
-}
-
-impl PromptState {
-    /// Tells whether a question may be asked now, and notes it.
-    fn begin(question: &Mutex<Self>) -> bool {
-        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
-        if *question == Self::Never {
-            return false;
-        }
-        *question = Self::Asked;
-        true
-    }
-
-    fn end(question: &Mutex<Self>) {
-        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
-        if *question == Self::Asked {
-            *question = Self::None;
-        }
-    }
-
-    /// Ends all asking; tells whether there is a question that waits.
-    fn forbid(question: &Mutex<Self>) -> bool {
-        let mut question = question.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *question, Self::Never) == Self::Asked
-    }
-}
-
-/// Looks that are taken, a millisecond apart, for the line editor to have
-/// changed the terminal.
-const LOOKS_MAX: usize = 200;
-
-/// Time in which the line editor shows a line that it was given, on a thread that
-/// may have to wait for a core: it does not say when. What it shows later, it shows
-/// below the question or not at all.
-const SHOWING: Duration = Duration::from_millis(200);
-
-/// Ends what the line editor has asked a terminal for (bracketed paste).
-const LEAVE_EDITOR: &[u8] = b"\x1b[?2004l";
-
-/// Values of TERM with which rustyline edits nothing: the system shows what is typed.
-const UNEDITED: [&str; 3] = ["dumb", "cons25", "emacs"];
-
-/// Tells whether the line editor takes the terminal and shows what is typed.
-fn is_edited() -> bool {
-    let term = std::env::var("TERM").unwrap_or_default();
-    !UNEDITED.iter().any(|name| name.eq_ignore_ascii_case(&term))
-}
-
-/// The terminal from the first word on, to be given back as it was.
-pub(super) struct Terminal {
-    /// As it was, and as it is while there is no question; `None` if it is left alone.
-    settings: Option<(Termios, Termios)>,
-    question: Arc<Mutex<PromptState>>,
-    screen: Screen,
-}
-
-impl Terminal {
-    /// Takes the terminal: what is typed while there is no question waits for the next, and is
-    /// shown there.
-    pub(super) fn take(screen: &Screen) -> Self {
-        let found = is_edited().then(|| tcgetattr(io::stdin()).ok()).flatten();
-        let settings = found.map(|original| {
-            let mut silent = original.clone();
-            silent.local_modes.remove(LocalModes::ECHO);
-            // Else it is seen twice, which is no failure.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &silent);
-            (original, silent)
-        });
-        Self {
-            settings,
-            question: Arc::default(),
-            screen: screen.clone(),
-        }
-    }
-
-    /// Makes the terminal usable again, also while the prompt still waits for
-    /// a person.
-    fn restore(&self) {
-        let asked = PromptState::forbid(&self.question);
-        self.screen.take_back(|had_lines| {
-            if asked {
-                self.await_change();
-            }
-            if asked && had_lines {
-                thread::sleep(SHOWING);
-            }
-            // Nothing can be done about a terminal that has gone.
-            if let Some((original, _)) = &self.settings {
-                let _ = tcsetattr(io::stdin(), OptionalActions::Now, original);
-            }
-            if asked {
-                let mut out = io::stdout().lock();
-                let leave = self.settings.as_ref().map_or(&b""[..], |_| LEAVE_EDITOR);
-                let words = [leave, b"\n"].concat();
-                let _ = out.write_all(&words).and_then(|()| out.flush());
-            }
-        });
-    }
-
-    /// Waits until the line editor, which has begun, has changed the terminal:
-    /// what is restored before that would be changed after it. The editor does
-    /// not say when; on a terminal that it leaves alone, the looks run out.
-    fn await_change(&self) {
-        let Some((_, silent)) = &self.settings else {
-            return;
-        };
-        for _ in 0..LOOKS_MAX {
-            match tcgetattr(io::stdin()) {
-                Ok(now) if now.local_modes == silent.local_modes => {}
-                _ => return,
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.restore();
     }
 }

@@ -1,12 +1,10 @@
 //! A line on a terminal that says which requirement is tried.
 
-use std::io::{self, IsTerminal};
-
 use indicatif::{ProgressBar, ProgressStyle};
 use qecho_packet::text::counted;
 use qecho_probe::conform::{Counts, Event, Requirement, Verdict};
 
-use crate::stderr::say;
+use crate::stderr::{is_drawn_on, say};
 
 /// A line on a terminal; elsewhere nothing.
 pub(super) struct ProgressLine {
@@ -18,7 +16,7 @@ pub(super) struct ProgressLine {
 impl ProgressLine {
     pub(super) fn new(server: String, requirements: usize) -> Self {
         Self {
-            bar: io::stderr().is_terminal().then(|| bar(requirements)),
+            bar: is_drawn_on().then(|| bar(requirements)),
             server,
             verdicts: Vec::new(),
         }

@@ -1,8 +1,7 @@
-//! The terminal while a ping is shown live, and given back after it.
+//! A ping as it is watched on a terminal.
 
 use std::{
-    io::{self, IsTerminal, Read, Write},
-    panic,
+    io::{self, IsTerminal, Read},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,34 +14,32 @@ use std::{
 use anyhow::{Context, anyhow};
 use qecho_measure::ping::PingEvent;
 use qecho_terminal::{canvas::Canvas, colour};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::tcgetwinsize;
 
-use super::{super::spawn, CommandEvent, reporter::Reporter};
+use super::{
+    super::{full_screen, spawn},
+    CommandEvent,
+    reporter::Reporter,
+};
 use crate::{
-    exit::{ExitStatus, Failure},
+    exit::{ExitStatus, Failure, is_closed_terminal},
     render::ping::live::Live,
 };
 
 /// Time from one picture to the next.
 const PICTURE_EVERY: Duration = Duration::from_millis(100);
 
-/// Goes to a screen of our own, without a cursor, so that the usual one stays as it is.
-const OWN_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
+/// Columns and rows of a terminal that does not know its size, such as a serial line's.
+const USUAL_SIZE: (u16, u16) = (80, 24);
 
-/// Goes back.
-const USUAL_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
-
-/// Keys that end the view: Ctrl-C and `q`. Of a terminal in raw mode Ctrl-C is a key like any
-/// other.
+/// Keys that end the view: `q`, and Ctrl-C where it interrupts nothing by itself.
 const END_KEYS: [u8; 2] = [0x03, b'q'];
 
 /// The key that ends it if it comes alone: other keys are sequences that begin with it.
 const ESCAPE: u8 = 0x1b;
 
-/// A terminal that is ours until this is dropped.
+/// A terminal on which there is a picture until this is dropped.
 pub(super) struct Screen {
-    /// The terminal's settings outside of the picture.
-    usual: Termios,
     /// Columns and rows of the picture that is shown, and its lines.
     size: (u16, u16),
     shown: Vec<String>,
@@ -55,20 +52,30 @@ pub(super) struct Screen {
 
 /// Refuses where there is no terminal to show anything on.
 pub(super) fn check() -> Result<(), Failure> {
-    match io::stdout().is_terminal() && io::stdin().is_terminal() {
-        true => Ok(()),
-        false => Err(Failure::from(anyhow!("--live needs a terminal"))
-            .hint("leave it out, or take --format json")),
+    let refused = |reason: String| {
+        Err(Failure::from(anyhow!(reason)).hint("leave it out, or take --format json"))
+    };
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return refused("--live needs a terminal".into());
     }
+    if !colour::takes_sequences() {
+        let term = std::env::var("TERM").unwrap_or_default();
+        let term = match term.is_empty() {
+            true => "names none".into(),
+            false => format!("is {term}"),
+        };
+        return refused(format!(
+            "--live needs a terminal that can be drawn on, and TERM {term}"
+        ));
+    }
+    Ok(())
 }
 
 impl Screen {
     /// Takes the terminal, and lets `tell` hear when a picture is due and when
     /// the end is asked for.
     pub(super) fn open(reporter: &Reporter, sender: &Sender<CommandEvent>) -> anyhow::Result<Self> {
-        let usual = take().context("cannot take the terminal")?;
-        let screen = Self {
-            usual,
+        let mut screen = Self {
             size: (0, 0),
             shown: Vec::new(),
             live: Live::new(
@@ -79,6 +86,7 @@ impl Screen {
             due: Arc::default(),
             later: Vec::new(),
         };
+        screen.draw().context("cannot take the terminal")?;
         let due = screen.due.clone();
         let (pictures, keys) = (sender.clone(), sender.clone());
         // Both end with the command: then nobody listens, or there is no
@@ -88,15 +96,7 @@ impl Screen {
                 thread::sleep(PICTURE_EVERY);
             }
         })?;
-        spawn("keys", move || {
-            let mut typed = [0; 64];
-            while let Ok(length @ 1..) = io::stdin().read(&mut typed) {
-                let interrupted = CommandEvent::Signal(ExitStatus::Interrupted);
-                if is_end(&typed[..length]) && keys.send(interrupted).is_err() {
-                    return;
-                }
-            }
-        })?;
+        spawn("keys", move || follow_keys(&keys))?;
         Ok(screen)
     }
 
@@ -118,23 +118,30 @@ impl Screen {
     pub(super) fn draw(&mut self) -> io::Result<()> {
         self.due.store(false, Relaxed);
         let size = tcgetwinsize(io::stdout())?;
-        let size = (size.ws_col, size.ws_row);
+        let size = match (size.ws_col, size.ws_row) {
+            (0, _) | (_, 0) => USUAL_SIZE,
+            size => size,
+        };
         let mut canvas = Canvas::new(size.0.into(), size.1.into());
         self.live.draw(&mut canvas);
+        let lines: Vec<_> = canvas.rows().collect();
+        // Not before: a panic gives the terminal back, for which nobody may draw.
+        let Some(drawing) = full_screen::draw()? else {
+            return Ok(());
+        };
         let mut picture = String::new();
-        if self.size != size {
+        if drawing.is_blank || self.size != size {
             self.shown.clear();
             self.size = size;
             picture.push_str("\x1b[2J");
         }
-        let lines: Vec<_> = canvas.rows().collect();
         for (row, line) in lines.iter().enumerate() {
             if self.shown.get(row) != Some(line) {
                 picture += &format!("\x1b[{};1H{line}", row + 1);
             }
         }
         self.shown = lines;
-        write(&picture)
+        drawing.write(&picture)
     }
 
     /// Gives the terminal back; returns what is to be said on it.
@@ -145,35 +152,28 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back(&self.usual);
+        full_screen::give_back();
     }
 }
 
-/// Takes the terminal; returns how it was set. A panic gives it back before it is told.
-fn take() -> io::Result<Termios> {
-    let usual = tcgetattr(io::stdin())?;
-    let mut raw = usual.clone();
-    raw.make_raw();
-    tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-    let (told, before) = (panic::take_hook(), usual.clone());
-    panic::set_hook(Box::new(move |panic| {
-        give_back(&before);
-        told(panic);
-    }));
-    write(OWN_SCREEN)?;
-    Ok(usual)
-}
-
-/// Gives the terminal back as it was. If that fails, it is gone.
-fn give_back(usual: &Termios) {
-    let _ = write(USUAL_SCREEN);
-    let _ = tcsetattr(io::stdin(), OptionalActions::Now, usual);
-}
-
-fn write(sequences: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(sequences.as_bytes())?;
-    out.flush()
+/// Waits for the keys that end the view.
+fn follow_keys(keys: &Sender<CommandEvent>) {
+    let mut typed = [0; 64];
+    loop {
+        match io::stdin().read(&mut typed) {
+            Ok(0) => return,
+            Ok(length) => {
+                let interrupted = CommandEvent::Signal(ExitStatus::Interrupted);
+                if is_end(&typed[..length]) && keys.send(interrupted).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) if is_closed_terminal(io::stdin()) => return,
+            // In the background there are none.
+            Err(_) => thread::sleep(PICTURE_EVERY),
+        }
+    }
 }
 
 /// Tells whether what was typed asks for the end.

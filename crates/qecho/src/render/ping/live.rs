@@ -1,12 +1,15 @@
 //! A ping while it goes on: a plot and a histogram for each host.
+//!
+//! A small terminal has no room for the histogram, then for the axis of time, the border, the line
+//! of keys and the plot, in this order; of what is cut or left out beyond that it says so.
 
 mod plot;
 
 use std::time::Duration;
 
 use qecho_measure::ping::{Connected, Counts, LatencyRecorder, PingEvent, Report};
-use qecho_packet::text;
-use qecho_terminal::canvas::{Area, Canvas};
+use qecho_packet::text::{self, counted};
+use qecho_terminal::canvas::{Area, Canvas, shortened, width};
 
 use self::plot::Recent;
 use super::PingTarget;
@@ -20,8 +23,24 @@ const HISTOGRAM_WIDTH: usize = 34;
 /// Columns of a histogram's label.
 const LABEL_WIDTH: usize = 10;
 
-/// Rows below which no host has a plot: three have one on a terminal of 24 rows.
-const ROWS_OF_PLOT_MIN: usize = 7;
+/// Columns below which there is no histogram: the plot has as many as it, or more.
+const COLUMNS_WITH_HISTOGRAM_MIN: usize = 2 * HISTOGRAM_WIDTH;
+
+/// Rows below which no host has a border: three have one on a terminal of 24 rows.
+const ROWS_WITH_BORDER_MIN: usize = 7;
+
+/// Rows of the terminal below which nothing says which keys there are.
+const ROWS_WITH_KEYS_MIN: usize = 6;
+
+/// Rows and columns below which no host has a plot.
+const ROWS_WITH_PLOT_MIN: usize = 4;
+const COLUMNS_WITH_PLOT_MIN: usize = 20;
+
+/// Lines that say which keys there are; the first that fits is shown.
+const KEYS: [&str; 2] = [" q or Ctrl-C: end and sum up", " q: end"];
+
+/// The share of the rows that hosts may have which are not pinged.
+const ABSENT_SHARE: usize = 3;
 
 /// Everything that is seen.
 #[derive(Debug)]
@@ -71,21 +90,49 @@ impl Live {
 
     /// Draws everything.
     pub(crate) fn draw(&self, canvas: &mut Canvas) {
-        let absent = self.absent.len().min(canvas.area().height / 3);
-        let (above, foot) = canvas.area().split_bottom(1);
-        let (body, missing) = above.split_bottom(absent);
-        canvas.lines(missing, &self.absent);
+        let Area {
+            width: columns,
+            height,
+            ..
+        } = canvas.area();
+        let foot = usize::from(height >= ROWS_WITH_KEYS_MIN);
+        let absent = self.absent.len().min((height / ABSENT_SHARE).max(1));
+        let (above, foot) = canvas.area().split_bottom(foot);
+        let (body, missing) = above.split_bottom(absent.min(above.height.saturating_sub(1)));
+        canvas.lines(missing, fitting(&self.absent, missing, "not pinged"));
+        if let Some(keys) = KEYS.iter().find(|keys| keys.len() <= columns) {
+            canvas.text(foot, keys);
+        }
+        if self.hosts.len() > body.height {
+            let lines = self.hosts.iter().map(|host| host.line(columns));
+            let lines: Vec<_> = lines.collect();
+            return canvas.lines(body, fitting(&lines, body, "not shown"));
+        }
         let parts = || body.stacked(self.hosts.len());
         // Where the rows do not come out even, all hosts look alike nevertheless.
-        let have_plots = parts().all(|area| area.height >= ROWS_OF_PLOT_MIN);
+        let rows = parts().map(|area| area.height).min().unwrap_or(0);
         for (host, area) in self.hosts.iter().zip(parts()) {
-            match have_plots {
-                true => host.draw(canvas, area, self.colour),
-                false => host.draw_lines(canvas, area),
+            if rows < ROWS_WITH_PLOT_MIN || columns < COLUMNS_WITH_PLOT_MIN {
+                host.draw_lines(canvas, area);
+            } else {
+                host.draw(canvas, area, rows >= ROWS_WITH_BORDER_MIN, self.colour);
             }
         }
-        canvas.text(foot, " q or Ctrl-C: end and sum up");
     }
+}
+
+/// Returns as many lines as an area has rows, the last of which counts those that are left out.
+fn fitting(lines: &[String], area: Area, why: &str) -> Vec<String> {
+    let shown = match lines.len() > area.height {
+        true => area.height.saturating_sub(1),
+        false => lines.len(),
+    };
+    let more = match (shown, lines.len() - shown) {
+        (_, 0) => None,
+        (0, count) => Some(format!(" {} {why}", counted(count, "host"))),
+        (_, count) => Some(format!(" {} {why}", counted(count, "more host"))),
+    };
+    lines[..shown].iter().cloned().chain(more).collect()
 }
 
 impl LiveHost {
@@ -134,24 +181,46 @@ impl LiveHost {
         format!(" {host} over {over}: {} ", self.status)
     }
 
-    /// Draws a line or two alone; the counts are seen, whatever the title's length.
+    /// Draws a line or two alone.
     fn draw_lines(&self, canvas: &mut Canvas, area: Area) {
         let title = self.title();
-        let counts = self.figures(0).chars().count() + 1;
-        let fits = title.chars().count() + counts <= area.width;
-        if !fits && area.height > 1 {
-            return canvas.lines(area, [title, self.figures(area.width)]);
+        if width(&title) + width(&self.counts()) <= area.width || area.height == 1 {
+            return canvas.text(area, &self.line(area.width));
         }
-        let kept = area.width.saturating_sub(counts).max(area.width / 3);
-        let title: String = title.chars().take(kept).collect();
-        let room = area.width.saturating_sub(title.chars().count() + 1);
-        canvas.text(area, &format!("{title} {}", self.figures(room)));
+        canvas.lines(
+            area,
+            [title.trim_end().to_owned(), self.figures(area.width)],
+        );
     }
 
-    fn draw(&self, canvas: &mut Canvas, area: Area, colour: bool) {
-        canvas.border(area, &self.title());
-        let (graphs, figures) = area.inner().split_bottom(1);
-        let (plot_area, histogram) = graphs.split_right(HISTOGRAM_WIDTH);
+    /// Returns one line; the counts are seen, whatever the title's length.
+    fn line(&self, room: usize) -> String {
+        let (title, counts) = (self.title(), self.counts());
+        let counts = match width(&counts) * 3 <= room * 2 {
+            true => counts,
+            false => self.losses(),
+        };
+        let title = shortened(title.trim_end(), room.saturating_sub(width(&counts)));
+        let figures = self.figures(room.saturating_sub(width(&title)));
+        title + &figures
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Area, has_border: bool, colour: bool) {
+        let (inner, has_histogram) = if has_border {
+            canvas.border(area, &self.title());
+            let inner = area.inner();
+            (inner, inner.width >= COLUMNS_WITH_HISTOGRAM_MIN)
+        } else {
+            canvas.text(area, self.title().trim_end());
+            (area.split_bottom(area.height - 1).1, false)
+        };
+        let (graphs, figures) = inner.split_bottom(1);
+        let mut plot_area = graphs;
+        if has_histogram {
+            let (left, histogram) = graphs.split_right(HISTOGRAM_WIDTH);
+            canvas.lines(histogram, self.histogram(histogram));
+            plot_area = left;
+        }
         plot::draw(
             canvas,
             plot_area,
@@ -159,7 +228,6 @@ impl LiveHost {
             self.subject.interval,
             colour,
         );
-        canvas.lines(histogram, self.histogram(histogram));
         canvas.text(figures, &self.figures(figures.width));
     }
 
@@ -186,16 +254,29 @@ impl LiveHost {
         counts.iter().enumerate().map(line).collect()
     }
 
-    /// Returns what has come so far, in one line: as many of the times as there
-    /// is room for, the most telling first.
-    fn figures(&self, room: usize) -> String {
+    fn counts(&self) -> String {
         let Counts {
             sent,
             received,
             lost,
             ..
         } = self.counts;
-        let mut words = format!(" {sent} sent, {received} received, {lost} lost");
+        format!(" {sent} sent, {received} received, {lost} lost")
+    }
+
+    /// Returns the counts that matter most.
+    fn losses(&self) -> String {
+        let Counts { sent, lost, .. } = self.counts;
+        format!(" {lost} of {sent} lost")
+    }
+
+    /// Returns what has come so far, in one line: as many of the times as there
+    /// is room for, the most telling first.
+    fn figures(&self, room: usize) -> String {
+        let mut words = self.counts();
+        if width(&words) > room {
+            words = self.losses();
+        }
         if let Some(summary) = self.times.summary() {
             for (name, time) in [
                 ("p50", Some(summary.p50)),
@@ -209,7 +290,7 @@ impl LiveHost {
                     continue;
                 };
                 let more = format!(", {name} {}", text::duration(time));
-                if words.chars().count() + more.chars().count() > room {
+                if width(&words) + width(&more) > room {
                     break;
                 }
                 words.push_str(&more);

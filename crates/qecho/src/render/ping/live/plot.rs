@@ -13,6 +13,9 @@ const LINEAR_MAX: f64 = 8.0;
 /// Rows from which on there is room for an axis of time.
 const ROWS_WITH_TIME_MIN: usize = 6;
 
+/// Begins the axis of time beside a scale that is logarithmic.
+const LOGARITHMIC: &str = "└─ log scale ";
+
 /// The shortest time that has a place on a logarithmic scale, in milliseconds.
 const SHORTEST_MS: f64 = 1e-6;
 
@@ -119,10 +122,6 @@ pub(super) fn draw(
         let x = graph.x + column(*sequence) / 2;
         canvas.put(x, graph.y, '█', colour(AnsiColor::Red));
     }
-    let title = "log scale";
-    if scale.is_logarithmic && title.len() < graph.width {
-        canvas.text(graph, title);
-    }
 }
 
 /// Draws the axis of the scale and, where there is room, that of time with the words at its
@@ -138,16 +137,25 @@ fn draw_axes(canvas: &mut Canvas, area: Area, scale: &Scale, ends: &[String; 2])
     let graph_width = area.width.saturating_sub(margin.unwrap_or(0) + 1);
     let (margin, graph) = above.split_right(graph_width);
     let (words, axis) = margin.split_right(1);
-    for (half, label) in labels.iter().enumerate() {
+    // Of two rows each has an end of the scale.
+    let has_middle = words.height >= labels.len();
+    let halves = labels.iter().enumerate();
+    for (half, label) in halves.filter(|(half, _)| has_middle || *half != 1) {
         let y = words.y + words.height.saturating_sub(1) * (2 - half) / 2;
         canvas.text(Area { y, ..words }, label);
     }
     canvas.lines(axis, vec!["│"; axis.height]);
     let (corner, times) = below.split_bottom(1);
-    let line = format!("└{}", "─".repeat(graph_width));
-    canvas.text(corner.split_right(graph_width + 1).1, &line);
+    let corner = corner.split_right(graph_width + 1).1;
+    canvas.text(corner, &format!("└{}", "─".repeat(graph_width)));
+    // In the graph it would hide what is drawn there; where there is no axis the labels say it.
+    if scale.is_logarithmic && LOGARITHMIC.chars().count() <= corner.width {
+        canvas.text(corner, LOGARITHMIC);
+    }
     let [begin, end] = ends;
-    canvas.text(times, begin);
+    if begin.chars().count() + end.chars().count() < times.width {
+        canvas.text(times, begin);
+    }
     canvas.text(
         times.split_right(end.chars().count() + 1).1,
         &format!(" {end}"),

@@ -123,19 +123,149 @@ fn figures_end_where_the_screen_does_and_absent_hosts_are_named() {
 #[test]
 fn hosts_look_alike_and_show_their_counts_on_every_screen() {
     let names = ["one.example:4433", "two.example:4433", "six.example:4433"];
-    let mut live = Live {
-        absent: Vec::new(),
-        ..live(&names)
-    };
+    let mut live = alone(&names);
     (0..3).for_each(|host| live.note(host, &reply(1, 10)));
-    for (width, height, plots) in [(80, 24, 3), (80, 21, 0), (40, 12, 0), (50, 4, 0)] {
+    for (width, height, borders) in [(80, 24, 3), (80, 21, 0), (40, 12, 0), (50, 4, 0)] {
         let screen = screen(&live, width, height);
         let count = |word: &str| screen.iter().filter(|line| line.contains(word)).count();
-        assert_eq!(count("┌"), plots, "{screen:#?}");
+        assert_eq!(count("┌"), borders, "{screen:#?}");
         assert_eq!(count("1 sent, 1 received, 0 lost"), 3, "{screen:#?}");
         for name in names {
             assert_eq!(count(name), 1, "{screen:#?}");
         }
+    }
+}
+
+#[test]
+fn a_small_screen_leaves_out_the_histogram_first_and_the_plot_last() {
+    let mut live = alone(&["one.example:4433"]);
+    (1..=200).for_each(|sequence| live.note(0, &reply(sequence, 10 + sequence % 7)));
+    let parts = ["█", "now", "┌", "q: end", "⠀"];
+    let mut shown_before = parts.len();
+    for (width, height, shown) in [
+        (80, 24, 5),
+        (69, 24, 4),
+        (40, 10, 4),
+        (40, 9, 3),
+        (40, 7, 2),
+        (20, 5, 1),
+        (15, 5, 0),
+        (20, 3, 0),
+    ] {
+        let screen = screen(&live, width, height);
+        let all = screen.join("\n").replace("q or Ctrl-C", "q: end");
+        let is_point = |letter: char| ('\u{2801}'..='\u{28ff}').contains(&letter);
+        let all = all.replace(is_point, "⠀").replace(' ', "");
+        let has = |part: &&&str| all.contains(&part.replace(' ', ""));
+        let found: Vec<_> = parts.iter().filter(has).collect();
+        assert_eq!(
+            found,
+            parts[parts.len() - shown..].iter().collect::<Vec<_>>(),
+            "{screen:#?}"
+        );
+        assert!(shown <= shown_before);
+        shown_before = shown;
+        // The losses are told of everywhere.
+        assert!(
+            all.contains("0lost") || all.contains("0of200lost"),
+            "{screen:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_plot_has_as_many_columns_as_the_histogram_or_more() {
+    let mut live = alone(&["one.example:4433"]);
+    (1..=600).for_each(|sequence| live.note(0, &reply(sequence, 10)));
+    for width in 20..=120 {
+        let screen = screen(&live, width, 12);
+        let axis = screen
+            .iter()
+            .find(|line| line.contains('└'))
+            .expect("it has an axis");
+        let axis = axis.chars().filter(|letter| *letter == '─').count();
+        // Beside it are labels.
+        let rest = match screen.concat().contains("█ 600") {
+            true => HISTOGRAM_WIDTH.min(width / 2),
+            false => width,
+        };
+        assert!(axis + 10 >= rest, "{width}: {screen:#?}");
+    }
+}
+
+#[test]
+fn what_is_cut_says_so_and_no_number_is_cut() {
+    let mut live = alone(&["a-host-of-a-long-name.example:4433"]);
+    (1..=1_234).for_each(|sequence| live.note(0, &reply(sequence, 10)));
+    for width in 16..=60 {
+        for height in [1, 2, 5, 9] {
+            let screen = screen(&live, width, height);
+            let all = screen.join("\n");
+            let whole = ["0 of 1234 lost", "1234 sent, 1234 received, 0 lost"];
+            assert!(whole.iter().any(|words| all.contains(words)), "{screen:#?}");
+            let named =
+                all.contains("a-host-of-a-long-name.example:4433 over stream: 192.0.2.1:4433");
+            assert!(named || all.contains('…'), "{screen:#?}");
+        }
+    }
+}
+
+#[test]
+fn hosts_for_which_there_is_no_row_are_counted() {
+    let names: Vec<_> = (1..=12).map(|host| format!("host{host:02}:4433")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut live = alone(&names);
+    let lines = |live: &Live, height| screen(live, 60, height).concat();
+    for (height, shown) in [(13, 12), (12, 10), (8, 6), (5, 4), (2, 1), (1, 0)] {
+        let all = lines(&live, height);
+        let of_hosts = all.matches(":4433").count();
+        assert_eq!(of_hosts, shown, "{all}");
+        let more = match shown {
+            0 => " 12 hosts not shown".to_owned(),
+            _ => format!(" {} more hosts not shown", 12 - shown),
+        };
+        assert_eq!(all.contains(&more), shown < 12, "{all}");
+    }
+    live.absent = (1..=9)
+        .map(|host| format!(" no{host}.example: unknown"))
+        .collect();
+    for (height, named, more) in [(40, 9, None), (12, 3, Some(6)), (4, 0, Some(9))] {
+        let all = lines(&live, height);
+        assert_eq!(all.matches(": unknown").count(), named, "{all}");
+        let more = more.map(|count| match named {
+            0 => format!(" {count} hosts not pinged"),
+            _ => format!(" {count} more hosts not pinged"),
+        });
+        assert!(more.is_none_or(|more| all.contains(&more)), "{all}");
+    }
+}
+
+#[test]
+fn no_loss_is_hidden_by_the_words_of_the_scale() {
+    let mut live = alone(&["one.example:4433"]);
+    for sequence in 1..=100 {
+        let lost = Lost {
+            sequence,
+            reason: None,
+        };
+        match sequence {
+            1..=5 => live.note(0, &PingEvent::Lost(lost)),
+            6 => live.note(0, &reply(sequence, 4_000)),
+            _ => live.note(0, &reply(sequence, 10)),
+        }
+    }
+    let screen = screen(&live, 60, 10);
+    let all = screen.join("\n");
+    assert!(
+        all.contains('█') && all.contains("└─ log scale ─"),
+        "{screen:#?}"
+    );
+}
+
+fn alone(hosts: &[&str]) -> Live {
+    Live {
+        absent: Vec::new(),
+        ..live(hosts)
     }
 }
 
