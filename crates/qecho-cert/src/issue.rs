@@ -4,6 +4,7 @@ mod error;
 mod files;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -100,26 +101,30 @@ impl Authority {
 
     /// Signs a certificate of a few days, of ECDSA P-256, for a server of this host which a client
     /// has asked for by this name, if it has named one: for that name, if the authority may sign
-    /// it, or for localhost; without a name, for the addresses of loopback, too.
+    /// it, or for localhost; without a name, for the addresses of loopback and `address`, too.
     ///
     /// # Errors
     /// The authority may not sign for loopback either.
     pub fn issue_for_loopback(
         &self,
         server_name: Option<&str>,
+        address: Option<IpAddr>,
         now: SystemTime,
     ) -> Result<IssuedCertificate, IssueError> {
-        let issue = |names: &[&str]| {
-            let names = names.iter().filter_map(|name| name.parse().ok());
+        let issue = |names: &[&str], address: Option<IpAddr>| {
+            let address = address.map(|address| address.to_string());
+            let address = address.as_deref().filter(|text| !names.contains(text));
+            let names = names.iter().copied().chain(address);
+            let names = names.filter_map(|name| name.parse().ok());
             let request = IssueRequest::new(names.collect(), Validity::Short);
             self.issue(&request, KeyType::EcdsaP256, None, now)
         };
         let own = server_name.filter(|name| name.parse::<SubjectAltName>().is_ok());
-        match own.map(|name| issue(&[name])) {
+        match own.map(|name| issue(&[name], None)) {
             Some(Ok(issued)) => Ok(issued),
             // BoringSSL knows no constraints of addresses, and refuses certificates with them.
-            _ if server_name.is_some() => issue(&["localhost"]),
-            _ => issue(&["localhost", "127.0.0.1", "::1"]),
+            _ if server_name.is_some() => issue(&["localhost"], None),
+            _ => issue(&["localhost", "127.0.0.1", "::1"], address),
         }
     }
 

@@ -77,6 +77,8 @@ faults! {
     RetiresNoConnectionIds;
     /// Goes on with the keys of levels that are over (RFC 9001 §4.9).
     KeepsKeys;
+    /// Throws away Handshake keys before the handshake is confirmed (RFC 9001 §4.9.2).
+    LeavesHandshakeEarly;
     /// Does not confirm the handshake as a server (RFC 9000 §19.20).
     NoHandshakeDone;
     /// Issues more connection IDs than the peer takes (RFC 9000 §5.1.1).
@@ -151,6 +153,11 @@ impl Fault {
         };
         if let Some(code) = refused.filter(|_| endpoint.ended().is_none()) {
             endpoint.close(false, code, "");
+        }
+        // What is behind Finished shows that it has gone.
+        let has_finished = endpoint.is_complete() && endpoint.next_number(Level::OneRtt) > 0;
+        if self == Self::LeavesHandshakeEarly && has_finished {
+            endpoint.discard(Level::Handshake);
         }
         let mut answers: Vec<Content> = Vec::new();
         let new = endpoint.received().iter().skip(from);

@@ -1,5 +1,6 @@
 //! Clients that come to a real UDP port.
 
+mod beginning;
 mod by_name;
 mod command;
 mod door;
@@ -31,7 +32,7 @@ use rustls::pki_types::CertificateDer;
 pub use self::{
     by_name::{NamedVisit, VisitOutcome, VisitorsByName},
     command::{ClientCommand, Places},
-    telling::{announcement, json_serving, words_for_visitor},
+    telling::{ANOTHER_VISIT, announcement, json_serving, words_for_visitor},
 };
 use self::{door::Door, visit::Visit};
 use crate::{
@@ -121,6 +122,10 @@ pub struct VisitingClient {
     patience: Duration,
     arrival_timeout: Duration,
     invitation: Option<Box<dyn Invitation>>,
+    /// Says that a run takes another visit.
+    again: Option<Box<dyn FnMut()>>,
+    /// Visits of this run.
+    visits: u32,
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
 }
@@ -148,6 +153,8 @@ impl VisitingClient {
             patience,
             arrival_timeout: patience,
             invitation: None,
+            again: None,
+            visits: 0,
             is_stopped,
             observer: SharedObserver::default(),
         })
@@ -158,6 +165,16 @@ impl VisitingClient {
     pub fn with_invitation(self, invitation: impl Invitation + 'static) -> Self {
         Self {
             invitation: Some(Box::new(invitation)),
+            ..self
+        }
+    }
+
+    /// Calls a function whenever a run takes another visit after its first, for which nobody would
+    /// come who was told of none.
+    #[must_use]
+    pub fn with_again(self, again: impl FnMut() + 'static) -> Self {
+        Self {
+            again: Some(Box::new(again)),
             ..self
         }
     }
@@ -182,7 +199,7 @@ impl VisitingClient {
     }
 
     /// Waits until the client comes.
-    fn arrival(&mut self) -> io::Result<Visit> {
+    fn arrival(&mut self) -> io::Result<Visit<door::Inbox>> {
         let outlet = self.door.borrow().port.outlet();
         let until = outlet.now() + self.arrival_timeout;
         loop {
@@ -192,13 +209,7 @@ impl VisitingClient {
                 let inbox = door::Inbox::new(&self.door, &first);
                 let stopped = Arc::clone(&self.is_stopped);
                 let observer = Arc::clone(&self.observer);
-                return Ok(Visit::begin(
-                    outlet,
-                    first,
-                    Box::new(inbox),
-                    stopped,
-                    observer,
-                ));
+                return Ok(Visit::begin(outlet, first, inbox, stopped, observer));
             }
             let refusal = self.invitation.as_mut().and_then(|host| host.refusal());
             if let Some(why) = refusal {
@@ -216,6 +227,12 @@ impl VisitingClient {
 impl ClientSubject for VisitingClient {
     fn network(&mut self) -> io::Result<Box<dyn Network>> {
         let addresses = self.addresses();
+        self.visits += 1;
+        if self.visits > 1
+            && let Some(again) = &mut self.again
+        {
+            again();
+        }
         if let Some(invitation) = &mut self.invitation {
             // The one before is gone.
             invitation.dismiss();
@@ -224,7 +241,7 @@ impl ClientSubject for VisitingClient {
         }
         let mut visit = self.arrival()?;
         let caller = visit.greet((self.server_for)(&Caller::default()), self.patience);
-        self.config = (self.server_for)(&caller);
+        self.config = (self.server_for)(&caller.unwrap_or_default());
         Ok(Box::new(visit))
     }
 
@@ -243,6 +260,7 @@ impl ClientSubject for VisitingClient {
     }
 
     fn dismiss(&mut self) -> Option<Crash> {
+        self.visits = 0;
         self.invitation.as_mut()?.dismiss()
     }
 }

@@ -85,7 +85,9 @@ fn sources() -> Vec<String> {
 fn constants(sources: &[String]) -> HashSet<String> {
     names(sources, |line| {
         let line = line.trim_start();
-        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let visibilities = ["pub ", "pub(crate) ", "pub(super) "].into_iter();
+        let mut shown = visibilities.filter_map(|visibility| line.strip_prefix(visibility));
+        let line = shown.next().unwrap_or(line);
         line.strip_prefix("const ")?.split(':').next()
     })
 }

@@ -165,13 +165,20 @@ impl<T> Config<T> {
         }
     }
 
-    /// Returns the transport parameters that are sent, with connection IDs.
+    /// Returns the transport parameters that are sent, with connection IDs, and the version where
+    /// that has to be told.
     pub(super) fn all_parameters(
         &self,
         ids: impl IntoIterator<Item = (u64, Vec<u8>)>,
     ) -> TransportParameters {
         let mut parameters = self.parameters.clone();
         parameters.extend(ids);
+        // RFC 9369 §4: whoever speaks version 2 says so.
+        if self.version == VERSION_2 {
+            let id = TransportParameters::VERSION_INFORMATION;
+            // The version that is chosen, and those that are available: it alone (RFC 9368 §3).
+            parameters.push((id, [VERSION_2.to_be_bytes(); 2].concat()));
+        }
         if let Some(edit) = &self.edit_parameters {
             edit(&mut parameters);
         }

@@ -211,7 +211,7 @@ impl Endpoint {
     }
 
     /// Ends a level (RFC 9001 §4.9).
-    pub(super) fn discard(&mut self, level: Level) {
+    pub(crate) fn discard(&mut self, level: Level) {
         if self.behaviour.discards_keys && !self.is_discarded[level as usize] {
             self.is_discarded[level as usize] = true;
             if level != Level::EarlyData {

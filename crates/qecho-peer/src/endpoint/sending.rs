@@ -164,6 +164,22 @@ impl Endpoint {
         if is_eliciting && !std::mem::replace(&mut self.has_asked, true) {
             self.last_activity = now;
         }
+        // What nobody takes changes no stream: data behind it would leave a gap, or have no end.
+        let is_of_data = matches!(packet.level, Level::EarlyData | Level::OneRtt);
+        let is_dropped = packet.is_corrupt && !packet.is_resent;
+        if is_of_data && !is_dropped {
+            self.note_data_sent(payload);
+        }
+        self.record.sent.push(SentPacket {
+            datagram: self.record.datagrams.len(),
+            level: packet.level,
+            number,
+            payload: payload.to_vec(),
+        });
+    }
+
+    /// Remembers what the frames of a packet bring about that the peer may take.
+    fn note_data_sent(&mut self, payload: &[u8]) {
         self.streams.note_sent(payload);
         for frame in frames(payload).map_while(Result::ok) {
             if let Frame::NewConnectionId {
@@ -177,12 +193,6 @@ impl Endpoint {
                     .issue(IssuedId::new(sequence, id, Some(reset_token)));
             }
         }
-        self.record.sent.push(SentPacket {
-            datagram: self.record.datagrams.len(),
-            level: packet.level,
-            number,
-            payload: payload.to_vec(),
-        });
     }
 
     /// Returns all of a header before the Length or the packet number.

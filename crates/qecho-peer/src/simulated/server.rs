@@ -36,6 +36,8 @@ pub struct SimulatedServer {
     faults: BTreeSet<Fault>,
     habits: Vec<Box<Habit>>,
     speaks_version_2: bool,
+    /// Version Negotiation packets that may still be sent.
+    negotiations_left: usize,
     chance: Chance,
     is_dead: bool,
     outbox: VecDeque<OutDatagram>,
@@ -53,6 +55,7 @@ impl SimulatedServer {
             faults: BTreeSet::new(),
             habits: Vec::new(),
             speaks_version_2: false,
+            negotiations_left: usize::MAX,
             is_dead: false,
             outbox: VecDeque::new(),
         }
@@ -92,6 +95,15 @@ impl SimulatedServer {
         }
     }
 
+    /// Limits the number of Version Negotiation packets, as a server may (RFC 9000 §5.2.2).
+    #[must_use]
+    pub fn negotiating_at_most(self, times: usize) -> Self {
+        Self {
+            negotiations_left: times,
+            ..self
+        }
+    }
+
     fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
@@ -122,7 +134,8 @@ impl SimulatedServer {
     fn answer_stateless(&mut self, received: &Received) {
         let datagram = &received.datagram;
         let answers = stateless::negotiate(datagram, &self.faults, &mut self.chance);
-        for answer in answers {
+        for answer in answers.into_iter().take(self.negotiations_left) {
+            self.negotiations_left -= 1;
             self.push(received.path, answer);
         }
         let reset = stateless::reset(datagram, &self.faults, &mut self.chance);

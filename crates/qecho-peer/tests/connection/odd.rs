@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_packet::{
-    Direction,
+    Dir, Direction, Side, StreamId,
     wire::{ConnectionId, Frame, PacketType, packets},
 };
 use qecho_peer::{
@@ -73,6 +73,28 @@ fn packets_under_next_and_previous_keys_do_not_change_the_senders() {
     assert_eq!(packet.generation, 0);
     let packet = sent(&mut pair, one_rtt([Frame::Ping])).unwrap();
     assert_eq!(packet.generation, 1);
+}
+
+#[test]
+fn data_that_nobody_takes_is_not_what_a_streams_own_data_follows() {
+    let mut pair = open_pair();
+    let id = StreamId::new(Side::Client, Dir::Bidirectional, 0);
+    let data = || Frame::Stream {
+        id,
+        offset: 0,
+        fin: true,
+        data: b"dropped",
+    };
+    // One is not authentic, and the keys of the other are gone.
+    for packet in [one_rtt([data()]).corrupt(), handshake([data()])] {
+        let taken = sent(&mut pair, packet.once());
+        assert!(taken.is_none_or(|taken| !taken.is_processed));
+    }
+    pair.near.write(id, b"hello", true);
+    pair.run(Duration::from_millis(15));
+    let stream = pair.far.stream(id).expect("it is there");
+    assert!(stream.is_whole());
+    assert_eq!(stream.data, b"hello");
 }
 
 #[test]

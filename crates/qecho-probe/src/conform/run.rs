@@ -211,7 +211,7 @@ impl<'s> Run<'s> {
         let mut finding = judged.unwrap_or_else(|finding| finding);
         let is_by_silence = finding.verdict == Verdict::Fail && finding.seen == SILENT;
         if is_by_silence && self.is_of_client() && !self.stays() {
-            finding = not_reached("the client leaves by itself, without a word");
+            finding = not_reached("no answer any more, as of a client that leaves by itself");
         }
         self.finish(finding)
     }

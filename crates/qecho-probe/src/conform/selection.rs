@@ -242,7 +242,7 @@ mod tests {
         assert!(error("F99").contains("there are F01 to F66, K01 to K26, L01 to L10"));
         let of_clients = Selection::new(Side::Client).with_only(&["C999"]);
         let told = of_clients.unwrap_err().to_string();
-        assert!(told.contains("there are C01 to C147"), "{told}");
+        assert!(told.contains("there are C01 to C148"), "{told}");
         assert!(error("9114").contains("RFC 8446, 8999, 9000, 9001, 9002, 9221, 9287, 9368, 9369"));
         assert!(
             error("9001/2")

@@ -127,13 +127,7 @@ impl Run<'_> {
     /// # Errors
     /// The requirement was not reached.
     pub(super) fn before_confirmation(&mut self, packet: Packet, expected: Expected) -> Judged {
-        let connection = self.serve(|config| {
-            config.behaviour.sends_handshake_done = false;
-            config.behaviour.discards_keys = false;
-            // An acknowledgement may count as confirmation (RFC 9001 §4.1.2).
-            config.behaviour.acknowledges = false;
-        })?;
-        let mut connection = connection.confirmed()?;
+        let mut connection = self.unconfirmed()?;
         let ping = handshake([Frame::Ping]);
         if !connection.send_until_answered(Level::Handshake, &[ping]) {
             return not_reached("the client acknowledges no Handshake packet");
@@ -149,6 +143,20 @@ impl Run<'_> {
             }
             None => Ok(connection.judge(&reaction, expected)),
         }
+    }
+
+    /// Waits for a client until it has completed the handshake, and tells it of no confirmation.
+    ///
+    /// # Errors
+    /// The requirement was not reached.
+    pub(super) fn unconfirmed(&mut self) -> Result<Connection, Finding> {
+        let connection = self.serve(|config| {
+            config.behaviour.sends_handshake_done = false;
+            config.behaviour.discards_keys = false;
+            // An acknowledgement may count as confirmation (RFC 9001 §4.1.2).
+            config.behaviour.acknowledges = false;
+        })?;
+        connection.confirmed()
     }
 
     /// Waits for a client and sends ServerHello, and nothing behind it, until it has come.

@@ -1,5 +1,6 @@
 //! A server of faults: clients choose what goes wrong by the name that they ask for.
 
+mod returning;
 mod routes;
 mod telling;
 
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use qecho_io::{BindError, Listen, ListeningPort};
+use qecho_io::{BindError, Listen, ListeningPort, Outlet};
 use qecho_packet::text::counted;
 use qecho_peer::{
     echo::Echo,
@@ -24,7 +25,10 @@ use qecho_peer::{
     tls::Level,
 };
 
-use self::routes::Routes;
+use self::{
+    returning::{Greeted, Returning},
+    routes::{Inbox, Routes},
+};
 use super::{Caller, ServerFor, visit::Visit};
 use crate::{
     conform::{
@@ -39,8 +43,8 @@ const UNRECOGNIZED_NAME: u64 = 0x170;
 const ECHO_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A port at which each client chooses the requirement by the server name that it asks for, whose
-/// first label is the identifier: `c12.localhost`. Each visit is judged by itself, and many may
-/// be under way.
+/// first label is the identifier: `c12.localhost`. Each client is judged by itself, and many may
+/// be under way. Where one connection tells too little, the client has to come again with that name.
 ///
 /// A client that asks for `localhost` or for no name has an ordinary connection, on which streams
 /// are echoed; one that asks for another name is refused.
@@ -67,6 +71,8 @@ pub struct NamedVisit {
 pub enum VisitOutcome {
     /// A requirement was tried.
     Judged(Row),
+    /// A requirement was tried, and takes another connection.
+    Awaited(&'static Requirement),
     /// Nothing was odd; in words.
     Ordinary(String),
     /// No requirement has that name: the client was refused.
@@ -79,11 +85,17 @@ struct Service {
     server_for: ServerFor,
     patience: Duration,
     runner: Runner,
+    returning: Returning,
+    outlet: Outlet,
+    is_stopped: Arc<AtomicBool>,
 }
 
+/// Tells of a visit.
+type Tell<'t> = &'t (dyn Fn(NamedVisit) + Sync);
+
 impl VisitorsByName {
-    /// Binds a place at which these requirements can be chosen. The runner says what fails;
-    /// `patience` is the time for answers.
+    /// Binds a place at which these requirements can be chosen, until it is stopped. The runner says
+    /// what fails; `patience` is the time for answers.
     ///
     /// # Errors
     /// [`BindError`], for instance when another process has the port.
@@ -93,6 +105,7 @@ impl VisitorsByName {
         server_for: ServerFor,
         patience: Duration,
         runner: Runner,
+        is_stopped: Arc<AtomicBool>,
     ) -> Result<Self, BindError> {
         let port = ListeningPort::bind(place)?;
         let service = Service {
@@ -100,6 +113,9 @@ impl VisitorsByName {
             server_for,
             patience,
             runner,
+            returning: Returning::default(),
+            outlet: port.outlet(),
+            is_stopped,
         };
         Ok(Self { port, service })
     }
@@ -129,35 +145,25 @@ impl VisitorsByName {
     ///
     /// # Errors
     /// If the system cannot wait for datagrams.
-    pub fn serve(
-        self,
-        is_stopped: &Arc<AtomicBool>,
-        tell: &(dyn Fn(NamedVisit) + Sync),
-    ) -> io::Result<()> {
+    pub fn serve(self, tell: &(dyn Fn(NamedVisit) + Sync)) -> io::Result<()> {
         let Self { mut port, service } = self;
         let service = &service;
-        let outlet = port.outlet();
+        let outlet = &service.outlet;
         let routes = Arc::new(Mutex::new(Routes::default()));
         thread::scope(|scope| {
-            while !is_stopped.load(SeqCst) {
+            while !service.is_stopped.load(SeqCst) {
                 let Some(arrival) = port.receive(outlet.now() + LOOK_INTERVAL)? else {
                     continue;
                 };
-                let Some((first, inbox)) = Routes::deliver(&routes, &outlet, arrival) else {
+                let Some((first, inbox)) = Routes::deliver(&routes, outlet, arrival) else {
                     continue;
                 };
-                let (outlet, stopped) = (outlet.clone(), Arc::clone(is_stopped));
                 let serve = move || {
-                    let remote = first.remote;
-                    let inbox = Box::new(inbox);
+                    let (outlet, stopped) = (outlet.clone(), Arc::clone(&service.is_stopped));
                     let observer = SharedObserver::default();
+                    let remote = first.remote;
                     let visit = Visit::begin(outlet, first, inbox, stopped, observer);
-                    let (server_name, outcome) = service.serve(visit);
-                    tell(NamedVisit {
-                        remote,
-                        server_name,
-                        outcome,
-                    });
+                    service.serve(remote, visit, tell);
                 };
                 // Without a thread the client comes again.
                 let _ = thread::Builder::new().spawn_scoped(scope, serve);
@@ -168,39 +174,81 @@ impl VisitorsByName {
 }
 
 impl Service {
-    /// Serves one client; returns the name that it asked for, and what came of it.
-    fn serve(&self, mut visit: Visit) -> (Option<String>, VisitOutcome) {
+    /// Serves one client, and tells what came of it.
+    fn serve(&self, remote: SocketAddr, mut visit: Visit<Inbox>, tell: Tell<'_>) {
         let unknown = (self.server_for)(&Caller::default());
-        let caller = visit.greet(unknown, self.patience);
-        let config = (self.server_for)(&caller);
-        let name = caller.server_name;
-        let outcome = match self.asked_by(name.as_deref()) {
-            Asked::Row(row) => {
-                let subject = OneVisit {
-                    visit: Some(visit),
-                    config,
-                    patience: self.patience,
-                };
-                let finding = ClientProber::new(subject).run(row);
-                let finding = self.runner.tempered(row, finding);
-                VisitOutcome::Judged(Row {
-                    requirement: row,
-                    finding,
-                })
-            }
-            Asked::Nothing => VisitOutcome::Ordinary(self.echo(visit, config)),
-            Asked::Unknown => {
-                let mut config = config;
-                config.behaviour.sends_crypto = false;
-                let mut probe = Probe::server(visit, config);
-                probe.wait_for(|endpoint| endpoint.has_keys(Level::Initial), self.patience);
-                let reason = "no requirement has this name";
-                probe.endpoint_mut().close(false, UNRECOGNIZED_NAME, reason);
-                probe.flush();
-                VisitOutcome::Unknown
-            }
+        // Whoever does not say what it wants gets nothing, and keeps its place no longer.
+        let Some(caller) = visit.greet(unknown, self.patience) else {
+            let seen = "the ClientHello has not come".to_owned();
+            return tell(NamedVisit {
+                remote,
+                server_name: None,
+                outcome: VisitOutcome::Ordinary(seen),
+            });
         };
-        (name, outcome)
+        let config = (self.server_for)(&caller);
+        let server_name = caller.server_name;
+        let asked = self.asked_by(server_name.as_deref());
+        let greeted = Greeted { visit, config };
+        let told = |outcome| {
+            tell(NamedVisit {
+                remote,
+                server_name: server_name.clone(),
+                outcome,
+            });
+        };
+        match asked {
+            Asked::Row(row) => {
+                let awaited = || told(VisitOutcome::Awaited(row));
+                if let Some(first) = self.returning.deliver(remote.ip(), row.id, greeted) {
+                    told(VisitOutcome::Judged(self.judge(
+                        remote.ip(),
+                        row,
+                        first,
+                        &awaited,
+                    )));
+                }
+            }
+            Asked::Nothing => told(VisitOutcome::Ordinary(self.echo(greeted))),
+            Asked::Unknown => {
+                self.refuse(greeted);
+                told(VisitOutcome::Unknown);
+            }
+        }
+    }
+
+    /// Tries a requirement on a client that has asked for it; `awaited` says that it has to come
+    /// again.
+    fn judge(
+        &self,
+        remote: IpAddr,
+        row: &'static Requirement,
+        first: Greeted,
+        awaited: &dyn Fn(),
+    ) -> Row {
+        let subject = NamedClient {
+            service: self,
+            remote,
+            row,
+            awaited,
+            config: first.config.clone(),
+            first: Some(first),
+        };
+        let finding = ClientProber::new(subject).run(row);
+        Row {
+            requirement: row,
+            finding: self.runner.tempered(row, finding),
+        }
+    }
+
+    /// Refuses a client that asks for what is not there.
+    fn refuse(&self, Greeted { visit, mut config }: Greeted) {
+        config.behaviour.sends_crypto = false;
+        let mut probe = Probe::server(visit, config);
+        probe.wait_for(|endpoint| endpoint.has_keys(Level::Initial), self.patience);
+        let reason = "no requirement has this name";
+        probe.endpoint_mut().close(false, UNRECOGNIZED_NAME, reason);
+        probe.flush();
     }
 
     fn asked_by(&self, name: Option<&str>) -> Asked {
@@ -218,7 +266,7 @@ impl Service {
     }
 
     /// Serves a client as any echo server does; returns in words what came of it.
-    fn echo(&self, visit: Visit, config: ServerConfig) -> String {
+    fn echo(&self, Greeted { visit, config }: Greeted) -> String {
         let mut probe = Probe::server(visit, config);
         probe.patience = self.patience;
         let opened = probe.open();
@@ -244,18 +292,34 @@ enum Asked {
     Unknown,
 }
 
-/// A client that comes once.
-struct OneVisit {
-    visit: Option<Visit>,
+/// A client that has come, and comes again if it takes that.
+struct NamedClient<'s> {
+    service: &'s Service,
+    remote: IpAddr,
+    row: &'static Requirement,
+    awaited: &'s dyn Fn(),
+    first: Option<Greeted>,
     config: ServerConfig,
-    patience: Duration,
 }
 
-impl ClientSubject for OneVisit {
+impl ClientSubject for NamedClient<'_> {
     fn network(&mut self) -> io::Result<Box<dyn Network>> {
-        let visit = self.visit.take();
-        let visit = visit.ok_or_else(|| io::Error::other("it takes more than one connection"))?;
-        Ok(Box::new(visit))
+        let Service {
+            returning,
+            outlet,
+            is_stopped,
+            ..
+        } = self.service;
+        let greeted = self.first.take().or_else(|| {
+            (self.awaited)();
+            returning.wait(self.remote, self.row.id, outlet, is_stopped)
+        });
+        let greeted = greeted.ok_or_else(|| {
+            let name = self.row.id.to_lowercase();
+            io::Error::other(format!("the client does not come again as {name}"))
+        })?;
+        self.config = greeted.config;
+        Ok(Box::new(greeted.visit))
     }
 
     fn config(&self) -> ServerConfig {
@@ -263,7 +327,7 @@ impl ClientSubject for OneVisit {
     }
 
     fn patience(&self) -> Duration {
-        self.patience
+        self.service.patience
     }
 
     fn pause(&mut self, _: Duration) {}

@@ -53,7 +53,7 @@ pub struct Places {
     pub host: String,
     /// Path of the file with the CA.
     pub ca: String,
-    /// An application protocol.
+    /// An application protocol; empty if none was named.
     pub alpn: String,
 }
 

@@ -13,11 +13,17 @@ use std::{
 use qecho_io::{Arrival, ListeningPort};
 use qecho_packet::wire::ConnectionId;
 
-use super::visit::{self, long_destinations};
+use super::{
+    beginning::{answer_other_version, is_beginning, long_destinations},
+    visit,
+};
 use crate::remote::LOOK_INTERVAL;
 
 /// Connection IDs of earlier visits that are remembered; beyond them all are forgotten.
 const KNOWN_MAX: usize = 1 << 16;
+
+/// Datagrams that are dropped at once; noise without an end has more.
+const CLEARED_MAX: usize = 1 << 16;
 
 /// The port, and what is known of those who came.
 pub(super) struct Door {
@@ -36,9 +42,15 @@ impl Door {
 
     /// Waits for the first datagram of a connection; returns nothing once it is `until`.
     pub(super) fn arrival(&mut self, until: Instant) -> io::Result<Option<Arrival>> {
+        let outlet = self.port.outlet();
         while let Some(arrival) = self.port.receive(until)? {
             if self.is_begun_by(&arrival.contents) {
                 return Ok(Some(arrival));
+            }
+            answer_other_version(&outlet, &arrival);
+            // Noise without an end keeps nobody waiting for longer.
+            if outlet.now() >= until {
+                break;
             }
         }
         Ok(None)
@@ -47,7 +59,10 @@ impl Door {
     /// Drops what has come of those who are gone, and knows their connections from now on.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         let now = self.port.outlet().now();
-        while let Some(arrival) = self.port.receive(now)? {
+        for _ in 0..CLEARED_MAX {
+            let Some(arrival) = self.port.receive(now)? else {
+                break;
+            };
             for id in long_destinations(&arrival.contents) {
                 self.learn(id);
             }
@@ -74,13 +89,10 @@ impl Door {
         }
     }
 
-    /// Tells whether a datagram begins a connection: its first packet has a long header, to a
-    /// connection ID that nobody has used yet.
+    /// Tells whether a datagram begins a connection, to a connection ID that nobody has used yet.
     fn is_begun_by(&self, datagram: &[u8]) -> bool {
-        let mut destinations = long_destinations(datagram);
-        destinations
-            .next()
-            .is_some_and(|id| !self.known.contains(&id))
+        let first = long_destinations(datagram).next();
+        first.is_some_and(|id| !self.known.contains(&id)) && is_beginning(datagram)
     }
 }
 
@@ -103,9 +115,13 @@ impl Inbox {
 impl visit::Inbox for Inbox {
     fn receive(&mut self, until: Instant) -> io::Result<Option<Arrival>> {
         let mut door = self.door.borrow_mut();
+        let outlet = door.port.outlet();
         while let Some(arrival) = door.port.receive(until)? {
             if arrival.remote == self.remote {
                 return Ok(Some(arrival));
+            }
+            if outlet.now() >= until {
+                break;
             }
         }
         Ok(None)

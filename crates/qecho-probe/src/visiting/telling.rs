@@ -47,6 +47,9 @@ pub fn announcement(command: Option<&str>, requirements: usize, place: &str, ca:
     }
 }
 
+/// Asks somebody who starts a client for each visit for another one.
+pub const ANOTHER_VISIT: &str = "next: another visit for the same requirement";
+
 /// Says what comes next, or what came of a visit, to somebody who starts a client for each.
 pub fn words_for_visitor(event: &Event<'_>) -> String {
     let next = |row: &Requirement| {

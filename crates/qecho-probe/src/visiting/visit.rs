@@ -17,11 +17,11 @@ use qecho_packet::{
     wire::{ConnectionId, packets},
 };
 use qecho_peer::{
-    endpoint::{Endpoint, ServerConfig, VERSION_1},
+    endpoint::{Endpoint, ServerConfig},
     network::{Ecn, Network, PathId, Received},
 };
 
-use super::Caller;
+use super::{Caller, beginning::long_destinations};
 use crate::remote::{LOOK_INTERVAL, SharedObserver, bits, codepoint, locked};
 
 /// Datagrams in which a ClientHello has to be.
@@ -43,12 +43,12 @@ pub(super) trait Inbox {
 const TURN: Duration = Duration::from_millis(2);
 
 /// The network to one client that has come.
-pub(super) struct Visit {
+pub(super) struct Visit<I> {
     outlet: Outlet,
     /// The address of ours that it came to, by its number.
     at: usize,
     remote: SocketAddr,
-    inbox: Box<dyn Inbox>,
+    inbox: I,
     /// A datagram that came and is to be read again.
     first: VecDeque<Received>,
     is_stopped: Arc<AtomicBool>,
@@ -69,12 +69,12 @@ struct SecondPort {
 /// The path to the second port.
 const SECOND: PathId = PathId(1);
 
-impl Visit {
+impl<I: Inbox> Visit<I> {
     /// Begins the visit of whom this is from.
     pub(super) fn begin(
         outlet: Outlet,
         first: Arrival,
-        inbox: Box<dyn Inbox>,
+        inbox: I,
         is_stopped: Arc<AtomicBool>,
         observer: SharedObserver,
     ) -> Self {
@@ -95,8 +95,8 @@ impl Visit {
     }
 
     /// Waits until the client has said what it wants, and answers nothing: all that has come is
-    /// there to be received again.
-    pub(super) fn greet(&mut self, config: ServerConfig, timeout: Duration) -> Caller {
+    /// there to be received again. Returns nothing if it does not come to that.
+    pub(super) fn greet(&mut self, config: ServerConfig, timeout: Duration) -> Option<Caller> {
         let mut endpoint = Endpoint::server(config, self.now());
         let until = self.now() + timeout;
         let mut heard = VecDeque::new();
@@ -106,14 +106,11 @@ impl Visit {
             && let Some(received) = self.receive(until)
         {
             endpoint.receive(self.now(), &received);
-            let is_readable = versions(&received.datagram).any(|version| version == VERSION_1);
             heard.push_back(received);
-            if !is_readable {
-                break;
-            }
         }
         self.first = heard;
-        Caller::of(endpoint.client_hello())
+        let is_heard = endpoint.client_hello().is_some() || endpoint.tls_error().is_some();
+        is_heard.then(|| Caller::of(endpoint.client_hello()))
     }
 
     /// Returns the addresses of both ends of a path.
@@ -166,7 +163,8 @@ impl Visit {
                 let arrival = self.inbox.receive(until)?;
                 return Ok(arrival.map(|arrival| (PathId(0), arrival)));
             };
-            if let Some(arrival) = second.port.receive(now)? {
+            // What is wrong with one port, such as what ICMP says of it, ends no visit at another.
+            if let Ok(Some(arrival)) = second.port.receive(now) {
                 return Ok(Some((SECOND, arrival)));
             }
             let turn = until.min(now + TURN);
@@ -180,7 +178,7 @@ impl Visit {
     }
 }
 
-impl Network for Visit {
+impl<I: Inbox> Network for Visit<I> {
     fn now(&self) -> Instant {
         let now = self.outlet.now();
         self.skipped.map_or(now, |skipped| skipped.max(now))
@@ -243,17 +241,4 @@ impl Network for Visit {
     fn address(&self, path: PathId) -> Option<SocketAddr> {
         self.ends(path).map(|(local, _)| local)
     }
-}
-
-fn versions(datagram: &[u8]) -> impl Iterator<Item = u32> {
-    let packets = packets(datagram, 0).map_while(Result::ok);
-    packets.filter_map(|packet| packet.header.version)
-}
-
-/// Returns the destinations of the packets of a datagram that have long headers.
-pub(super) fn long_destinations(datagram: &[u8]) -> impl Iterator<Item = ConnectionId> {
-    let packets = packets(datagram, 0).map_while(Result::ok);
-    packets
-        .take_while(|packet| packet.header.version.is_some())
-        .map(|packet| packet.header.destination)
 }

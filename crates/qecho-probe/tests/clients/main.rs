@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod by_name;
+
 use std::{
     cell::RefCell,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     rc::Rc,
     sync::{Arc, LazyLock, atomic::AtomicBool},
     time::Duration,
@@ -17,9 +19,15 @@ use qecho_echo::{
     dial::Target,
 };
 use qecho_io::{Listen, PortEvent, Ports};
-use qecho_peer::{endpoint::ServerConfig, network::Ecn, tls};
+use qecho_packet::wire::ConnectionId;
+use qecho_peer::{
+    endpoint::{Endpoint, ServerConfig},
+    network::{Ecn, PathId},
+    tls,
+};
 use qecho_probe::{
     conform::{ClientProber, ClientSubject, Level, Report, Runner, Selection, Side, Verdict},
+    remote::client as client_config,
     visiting::VisitingClient,
 };
 use rustls::{
@@ -28,8 +36,10 @@ use rustls::{
 };
 
 /// A certificate of the server, and its key.
-static IDENTITY: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> =
-    LazyLock::new(|| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+static IDENTITY: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> = LazyLock::new(|| {
+    let names = ["localhost", "c135.localhost"].map(str::to_owned);
+    rcgen::generate_simple_self_signed(names).unwrap()
+});
 
 /// Time for answers on a machine that has more to do.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -89,8 +99,13 @@ fn verifier() -> Arc<dyn ServerCertVerifier> {
 
 /// Starts a client that connects, and waits for the echo of a message.
 fn start(address: SocketAddr) -> Client {
+    start_by_name("localhost", address)
+}
+
+/// The same, by a name.
+fn start_by_name(name: &str, address: SocketAddr) -> Client {
     let target = Target {
-        server_name: "localhost".into(),
+        server_name: name.into(),
         addresses: vec![address],
     };
     let config = client::Config::new(target, verifier()).with_timeout(2 * PATIENCE);
@@ -167,12 +182,13 @@ fn a_client_that_cannot_be_started_is_told_by_its_error() {
     assert_eq!(tried(subject).lost.as_deref(), Some("entity not found"));
 }
 
-/// The beginning of a connection of a version that nobody speaks (RFC 8999 §5.1).
-fn beginning(destination: u8) -> Vec<u8> {
-    let mut datagram = vec![0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8];
-    datagram.extend([destination; 8]);
-    datagram.resize(1_200, 0);
-    datagram
+/// The first datagram of a connection to this destination.
+fn beginning(ports: &Ports, destination: u8) -> Vec<u8> {
+    let mut config = client_config("localhost", Some(ALPN_ECHO), verifier()).unwrap();
+    config.destination = ConnectionId::new(&[destination; 8]);
+    config.seed = 7;
+    let mut client = Endpoint::client(config, ports.now());
+    client.transmit(ports.now()).unwrap().bytes
 }
 
 #[test]
@@ -182,13 +198,14 @@ fn what_remains_of_one_visit_is_no_other() {
     let mut visitors = Vec::new();
     for sent in [&[1][..], &[1, 2], &[2, 1, 3]] {
         for destination in sent {
-            ports.send(0, &beginning(*destination), 0).unwrap();
+            let datagram = beginning(&ports, *destination);
+            ports.send(0, &datagram, 0).unwrap();
         }
         let mut visit = subject.network().unwrap();
         let until = visit.now() + PATIENCE;
         visitors.push(visit.receive(until).unwrap().datagram);
     }
-    assert_eq!(visitors, [1, 2, 3].map(beginning));
+    assert_eq!(visitors, [1, 2, 3].map(|it| beginning(&ports, it)));
 }
 
 #[test]
@@ -197,10 +214,9 @@ fn a_server_at_all_addresses_has_a_second_port_that_can_be_reached() {
         let mut subject = bound(place, PATIENCE);
         let port = subject.addresses()[0].port();
         let first = SocketAddr::from(([127, 0, 0, 1], port));
-        Ports::open(first)
-            .unwrap()
-            .send(0, &beginning(1), 0)
-            .unwrap();
+        let mut visitor = Ports::open(first).unwrap();
+        let datagram = beginning(&visitor, 1);
+        visitor.send(0, &datagram, 0).unwrap();
         let mut visit = subject.network().unwrap();
         let path = visit.open_path().unwrap();
         let second = visit.address(path).unwrap();
@@ -220,5 +236,30 @@ fn a_server_at_all_addresses_has_a_second_port_that_can_be_reached() {
             answer,
             Some(PortEvent::Datagram { contents, .. }) if contents == b"there"
         ));
+    }
+}
+
+#[test]
+fn what_nobody_takes_of_one_port_ends_no_visit_at_the_other() {
+    let mut subject = visited(PATIENCE);
+    let first = subject.addresses()[0];
+    let mut visitor = Ports::open(first).unwrap();
+    let address = visitor.local(0).unwrap();
+    let datagram = beginning(&visitor, 1);
+    visitor.send(0, &datagram, 0).unwrap();
+    let mut visit = subject.network().unwrap();
+    assert_eq!(visit.receive(visit.now()).unwrap().datagram, datagram);
+    let path = visit.open_path().unwrap();
+    let second = visit.address(path).unwrap();
+    // The system says by ICMP that nobody listens.
+    drop(visitor);
+    for path in [path, PathId(0)] {
+        visit.send(path, b"anybody?", Ecn::NotEct);
+    }
+    let visitor = UdpSocket::bind(address).unwrap();
+    for (place, words) in [(second, b"second"), (first, b"first.")] {
+        visitor.send_to(words, place).unwrap();
+        let received = visit.receive(visit.now() + PATIENCE).unwrap();
+        assert_eq!(received.datagram, words);
     }
 }

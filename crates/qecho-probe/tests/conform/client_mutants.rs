@@ -200,6 +200,7 @@ fn of_packets() -> Vec<Mutant> {
         fails("C82", with(Fault::ProcessesDuplicates)),
         fails("C83", with(Fault::DropsBehindUnauthentic)),
         fails("C84", with(Fault::LateAcknowledgements)),
+        fails("C148", with(Fault::LeavesHandshakeEarly)),
         fails("C86", ignoring(&[Rule::FrameOfPacketType])),
         fails("C87", ignoring(&[Rule::FrameOfPacketType])),
         fails(

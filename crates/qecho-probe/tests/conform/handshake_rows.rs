@@ -123,6 +123,7 @@ fn stateless() -> Vec<Mutant> {
         fails("V02", || with(Fault::VersionNegotiationToSmall)),
         fails("V03", || with(Fault::VersionNegotiationToItself)),
         fails("V04", || with(Fault::CutVersionNegotiation)),
+        fails("V38", || with(Fault::CutVersionNegotiation)),
         fails("V05", || with(Fault::AnswersLongConnectionIds)),
         fails("V10", || with(Fault::LargeReset)),
         fails("V11", || with(Fault::ResetToTiny)),

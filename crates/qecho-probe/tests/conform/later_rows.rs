@@ -11,11 +11,11 @@ use std::{
 
 use qecho_packet::{
     StreamId, TransportParameters,
-    close::{INTERNAL_ERROR, PROTOCOL_VIOLATION},
+    close::{INTERNAL_ERROR, PROTOCOL_VIOLATION, TRANSPORT_PARAMETER_ERROR},
     wire::{ConnectionId, Frame},
 };
 use qecho_peer::{
-    endpoint::{Ended, Parameters, integer_value, retry, stateless_reset},
+    endpoint::{Ended, Parameters, VERSION_2, integer_value, retry, stateless_reset},
     faults::Fault,
     network::Ecn,
     packet::{initial, one_rtt, raw},
@@ -252,6 +252,19 @@ pub(crate) fn peculiar() -> Vec<(&'static str, MakeServer, Verdict)> {
             || answering(is_stream, || one_rtt([stream(0, 0, b"failed")])),
             Verdict::NotApplicable,
         ),
+        // A server may limit how often it says which versions there are (RFC 9000 §5.2.2).
+        (
+            "V04",
+            || good_server().negotiating_at_most(1),
+            Verdict::NotReached,
+        ),
+        (
+            "V38",
+            || good_server().negotiating_at_most(0),
+            Verdict::NotApplicable,
+        ),
+        ("V36", demanding_version_information, Verdict::Pass),
+        ("V37", demanding_version_information, Verdict::Pass),
     ]
 }
 
@@ -475,4 +488,19 @@ fn of_tls() -> Vec<Mutant> {
 
 fn with_version_2() -> SimulatedServer {
     taking_early_data(|_| {}).speaking_version_2()
+}
+
+/// Refuses clients of version 2 that do not say which versions they speak (RFC 9369 §4).
+fn demanding_version_information() -> SimulatedServer {
+    with_version_2().with_habit(|endpoint, _| {
+        let lacks = endpoint.peer_parameters().is_some_and(|parameters| {
+            let told = parameters.get(TransportParameters::VERSION_INFORMATION);
+            let version = endpoint.version().to_be_bytes();
+            // The version that is chosen is the first that is available.
+            !told.is_some_and(|told| told.starts_with(&[version; 2].concat()))
+        });
+        if endpoint.version() == VERSION_2 && lacks && endpoint.ended().is_none() {
+            endpoint.close(false, TRANSPORT_PARAMETER_ERROR, "no version_information");
+        }
+    })
 }

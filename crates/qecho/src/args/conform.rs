@@ -28,8 +28,9 @@ pub(crate) struct ConformArguments {
     ///
     /// COMMAND is run once for each connection that is needed, against a server that sends what no
     /// server may. Without it the next requirement is told, and the client awaited. The server's
-    /// certificate is for localhost, by qecho's local CA; it agrees to the protocol that the
-    /// client likes best, or to --alpn NAME alone.
+    /// certificate is for localhost and --listen, by qecho's local CA. By --alpn auto it agrees to
+    /// the protocol that the client likes best; by --alpn NAME to that alone; by --alpn none it
+    /// serves clients that offer none.
     #[arg(long, conflicts_with_all = ["ca", "pin", "insecure", "include", "differences"])]
     pub(crate) client: bool,
 
@@ -43,7 +44,8 @@ pub(crate) struct ConformArguments {
     /// Let each client choose: c12.localhost has C12
     ///
     /// With --client, until Ctrl-C: the server name that a client asks for is the requirement, and
-    /// each connection is judged by itself. On localhost nothing is odd.
+    /// each client is judged by itself; where it has to come again, that is said. On localhost
+    /// nothing is odd.
     #[arg(long, requires = "client",
           conflicts_with_all = ["servers", "command", "show", "output", "pcap_dir", "expect"])]
     pub(crate) by_name: bool,
@@ -51,7 +53,7 @@ pub(crate) struct ConformArguments {
     /// The client that is tested, with its arguments
     ///
     /// {host}, {port} and {ca} in them stand for the server's name and port, and the path of its
-    /// CA; {alpn} for --alpn.
+    /// CA; {alpn} for NAME of --alpn NAME, which it takes.
     #[arg(
         last = true,
         value_name = "COMMAND",
@@ -72,16 +74,11 @@ pub(crate) struct ConformArguments {
           value_parser = NonEmptyStringValueParser::new())]
     pub(crate) except: Vec<String>,
 
-    /// Try these requirements alone, and show the packets
+    /// Show the packets of these requirements, and try no others but those of --only
     ///
-    /// In the lines of `qecho trace`, decrypted.
-    #[arg(
-        long,
-        value_name = "ID,…",
-        value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        conflicts_with = "only"
-    )]
+    /// In the lines of `qecho trace`, decrypted. They are named as for --only.
+    #[arg(long, value_name = "ID|RFC[/SECTION],…", value_delimiter = ',',
+          value_parser = NonEmptyStringValueParser::new())]
     pub(crate) show: Vec<String>,
 
     /// Try what has crashed servers, too

@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<ExitStatus, Failure> {
         return list(&rows(&selection.with_crashing(true))?, arguments.format);
     }
     check_expected(arguments)?;
+    visitors::check_protocol(arguments)?;
     // Before the work: nobody wants to learn after it that it cannot be kept.
     rows(&selection.clone().with_crashing(true))?;
     let expected = arguments.expect.as_deref();
@@ -253,7 +254,7 @@ impl Session<'_> {
         prefix: &str,
         tell: &mut dyn FnMut(&Event<'_>) -> bool,
     ) -> Result<Report, Failure> {
-        let is_shown = !self.arguments.show.is_empty();
+        let to_show = shown(self.arguments)?;
         let mut shown = Vec::new();
         let fail = |error| {
             self.unkept.borrow_mut().get_or_insert(error);
@@ -263,6 +264,7 @@ impl Session<'_> {
                 let name = format!("{prefix}{}", run.requirement.id);
                 let keep = |folder: &CaptureFolder| folder.keep(&name, &run.packets);
                 let kept = self.folder.map_or(Ok(()), keep).map_err(fail);
+                let is_shown = to_show.iter().any(|row| row.id == run.requirement.id);
                 shown.extend(is_shown.then_some(run));
                 kept.is_ok()
             }
@@ -271,6 +273,7 @@ impl Session<'_> {
                 false
             }
         };
+        let is_shown = !to_show.is_empty();
         let is_wanted = (is_shown || self.folder.is_some()) && self.unkept.borrow().is_none();
         let keep = is_wanted.then_some(&mut keep as Keep<'_>);
         let mut target = Captured::new(target, observer, PROGRAM, keep);
@@ -359,15 +362,26 @@ fn print(arguments: &ConformArguments, found: &Document<'_>) -> io::Result<()> {
 
 /// Returns what was selected; what is wrong with it is said before anything is done.
 fn selection(arguments: &ConformArguments) -> Result<Selection, Failure> {
-    let only = match arguments.show.is_empty() {
-        true => &arguments.only,
-        false => &arguments.show,
-    };
-    let side = [Side::Server, Side::Client][usize::from(arguments.client)];
-    let selection = Selection::new(side)
-        .with_only(only)
+    // What is shown is tried, too.
+    let only = [&*arguments.only, &*arguments.show].concat();
+    let selection = Selection::new(side(arguments))
+        .with_only(&only)
         .and_then(|selection| selection.with_except(&arguments.except));
     Ok(selection.map_err(anyhow::Error::new)?)
+}
+
+/// Returns the requirements whose packets are shown.
+fn shown(arguments: &ConformArguments) -> Result<Vec<&'static Requirement>, Failure> {
+    if arguments.show.is_empty() {
+        return Ok(Vec::new());
+    }
+    let selection = Selection::new(side(arguments)).with_only(&arguments.show);
+    let selection = selection.map_err(anyhow::Error::new)?;
+    rows(&selection.with_crashing(true))
+}
+
+fn side(arguments: &ConformArguments) -> Side {
+    [Side::Server, Side::Client][usize::from(arguments.client)]
 }
 
 fn rows(selection: &Selection) -> Result<Vec<&'static Requirement>, Failure> {

@@ -180,6 +180,32 @@ fn packets_are_shown_as_trace_shows_them_and_kept_for_others() {
 }
 
 #[test]
+fn what_is_shown_is_tried_beside_what_is_named_and_nothing_else_is_shown() {
+    let (env, server) = TestEnv::with_server("");
+    let of = |arguments: &str| conform(&env, &server, arguments).ok();
+    let same = of("--only F12 --show F12");
+    same.prints("--- F12 ")
+        .prints("breaks none of 1 requirement.");
+    let more = of("--only 9000/19.5 --show F13 --level should");
+    more.prints("--- F13 ")
+        .prints("breaks none of 3 requirements.");
+    assert_eq!(more.stdout.matches("--- ").count(), 1);
+    let section = of("--show 9000/19.5 --except F11");
+    section
+        .prints("--- F12 ")
+        .prints("breaks none of 1 requirement.");
+    let expected = of("--only F12 --show F13 --expect v.txt --update-expect");
+    expected.prints("--- F13 ");
+    let kept = env::read(env.home().join("v.txt"));
+    assert!(
+        kept.contains("F12 pass") && kept.contains("F13 pass"),
+        "{kept}"
+    );
+    let list = env.qecho("conform --list --only F12 --show F13").ok();
+    assert_eq!(list.stdout.lines().count(), 2);
+}
+
+#[test]
 fn several_servers_are_a_table_and_one_that_is_not_there_a_column() {
     let (env, server) = TestEnv::with_server("");
     let vacant = VacantPort::keep();

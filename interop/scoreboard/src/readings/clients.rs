@@ -14,6 +14,7 @@ pub(super) const READINGS: &[Reading] = &[
     read("s2n-quic client", "C93", "`→ Initial ServerHello · → Handshake EncryptedExtensions with max_ack_delay 16,384 · ← Handshake Finished · ← 1-RTT ACK`. The stack: `MaxAckDelay::validate` takes 2^14 itself, too."),
     read("s2n-quic client", "C104", "`→ 1-RTT 3 PING under the next keys · ← ACK 2–5 under them · → 1-RTT 6 PING under the old keys · ← ACK 2–7`. The stack: for as long as an update is new, `KeySet::decrypt_packet` has the old keys where the next ones will be, and takes such a packet for one more update."),
     read("s2n-quic client", "C138", "`→ 1-RTT PATH_CHALLENGE 1,200 B · ← 1-RTT ACK, PATH_RESPONSE, STREAM 161 B`. The stack, on purpose: it expands the answer only where the path is not validated yet. §8.2.2 excepts nothing but the limit of three times the bytes, to which a client's first path is not subject."),
+    read("s2n-quic client", "C148", "`→ Handshake PING · → 1-RTT PING · ← 1-RTT ACK · (four times) · ← Handshake ACK 0, CRYPTO (Finished, as a probe)`. The stack: it has the keys still, as its probes show, and acknowledges such packets until its own TLS is done (C84), not until the handshake is confirmed."),
     read("quiche client", "C39", "`→ 1-RTT PING, reserved bits 11 · ← ACK`. The stack, as F03: `decrypt_hdr` does not look at the bits."),
     read("quiche client", "C36", "`→ Handshake PING, reserved bits 11 · ← Handshake ACK`. The stack, as F03."),
     read("quiche client", "C37", "`→ Initial ServerHello, reserved bits set · ← Initial ACK`. The stack, as F03."),

@@ -11,16 +11,22 @@ use qecho_packet::{
     wire::{Ack, Frame, frames, write_integer},
 };
 use qecho_peer::{
-    packet::{empty, one_rtt, raw},
+    endpoint::Endpoint,
+    packet::{empty, handshake, one_rtt, raw},
     received::ReceivedPacket,
     tls::Level,
 };
 
 use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
+    attempts::ATTEMPTS,
     connection::{judge_wrong, not_applicable, not_reached},
     expected::SILENT,
-    requirement::{Requirement, Side::Server, must, rfc, should},
+    requirement::{
+        Requirement,
+        Side::{Client, Server},
+        must, rfc, should,
+    },
 };
 
 const FRAME_ENCODING: Expected = Expected::close(&[FRAME_ENCODING_ERROR]);
@@ -64,6 +70,12 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("PING in Handshake packets, ten times")
         .expected("acknowledged at once, but for the time of the path and of scheduling")
         .script(acknowledgement_times_of_the_handshake),
+    must("C148", Client, rfc(9000, "13.2.1"))
+        .also(&[rfc(9001, "4.9.2")])
+        .text("Handshake packets are acknowledged until the handshake is confirmed.")
+        .stimulus("PING in Handshake packets after the handshake, before any confirmation")
+        .expected("acknowledged, as those in 1-RTT packets are")
+        .script(acknowledgements_until_confirmation),
     should("K20", Server, rfc(9000, "13.2.1"))
         .text("What comes behind a gap in packet numbers is acknowledged without delay.")
         .stimulus("PING packets between which packet numbers are left out")
@@ -341,6 +353,40 @@ fn below_zero(run: &mut Run<'_>, integers: fn(u64) -> Vec<u64>) -> Judged {
 fn largest(connection: &Connection) -> u64 {
     let numbers = connection.received_packets().map(|packet| packet.number);
     numbers.max().unwrap_or(0)
+}
+
+/// Asks a client for acknowledgements at two levels, again and again: those of 1-RTT show that
+/// datagrams come and that it lives.
+fn acknowledgements_until_confirmation(run: &mut Run<'_>) -> Judged {
+    let mut connection = run.unconfirmed()?;
+    connection.prepared();
+    let [handshakes, first] =
+        [Level::Handshake, Level::OneRtt].map(|level| connection.endpoint().next_number(level));
+    let is_acknowledged = |endpoint: &Endpoint| {
+        let mut numbers = handshakes..endpoint.next_number(Level::Handshake);
+        numbers.any(|number| endpoint.is_acknowledged(Level::Handshake, number))
+    };
+    let quiet = connection.quiet();
+    for _ in 0..ATTEMPTS {
+        connection.send(handshake([Frame::Ping]).once());
+        connection.send(one_rtt([Frame::Ping]).once());
+        let is_over = |endpoint: &Endpoint| endpoint.ended().is_some();
+        if connection.wait_for(|it| is_acknowledged(it) || is_over(it), quiet) {
+            break;
+        }
+    }
+    let endpoint = connection.endpoint();
+    let mut numbers = first..endpoint.next_number(Level::OneRtt);
+    if is_acknowledged(endpoint) {
+        Ok(Finding::new(Verdict::Pass, "acknowledged"))
+    } else if endpoint.ended().is_some() {
+        Err(connection.not_reached_by_end())
+    } else if numbers.all(|number| endpoint.is_acknowledged(Level::OneRtt, number)) {
+        let seen = "1-RTT packets are acknowledged, and no Handshake packet";
+        Ok(Finding::new(Verdict::Fail, seen))
+    } else {
+        Err(not_reached("not all 1-RTT packets are acknowledged"))
+    }
 }
 
 /// Sends PING in Handshake packets, one after the other.

@@ -17,7 +17,7 @@ use super::parameters::set;
 use crate::conform::{
     Expected, Finding, Judged, Run, Verdict,
     attempts::{ATTEMPTS, kind_words, packet_type},
-    connection::not_applicable,
+    connection::{not_applicable, not_reached},
     expected::close_words,
     requirement::{
         Requirement,
@@ -40,21 +40,8 @@ pub(super) static ROWS: &[Requirement] = &[
         .also(&[rfc(9000, "6.1")])
         .text("A packet of an unknown version is answered by Version Negotiation.")
         .stimulus("Unknown version in 1200 bytes")
-        .expected("a Version Negotiation packet")
-        .script(|run| {
-            if version_negotiation(run, long_header, 8, 8)?.is_some() {
-                return Ok(Finding::new(Verdict::Pass, "Version Negotiation"));
-            }
-            let like_version_1 = version_negotiation(run, like_an_initial_packet, 8, 8)?;
-            Ok(match like_version_1 {
-                None => Finding::new(Verdict::Fail, "no Version Negotiation"),
-                // RFC 9000 §5.2.2: other versions may have anything there.
-                Some(_) => Finding::new(
-                    Verdict::Note,
-                    "only where all behind the connection IDs reads like version 1",
-                ),
-            })
-        }),
+        .expected("a Version Negotiation packet; a server may limit how many it sends")
+        .script(unknown_version_is_answered),
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
@@ -74,22 +61,24 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("Connection IDs that version 1 does not have are read in packets of other versions.")
         .stimulus("Unknown version with connection IDs of 30 and 25 bytes")
         .expected("one Version Negotiation packet, the connection IDs swapped")
-        .script(|run| {
-            let form = like_an_initial_packet;
-            if version_negotiation(run, form, 8, 8)?.is_none() {
-                return Err(not_applicable(
-                    "no Version Negotiation, whatever the connection IDs",
-                ));
-            }
-            let finding = version_negotiation(run, form, 30, 25)?;
-            let missing = || {
-                Finding::new(
-                    Verdict::Fail,
-                    "no Version Negotiation for long connection IDs",
-                )
-            };
-            Ok(finding.unwrap_or_else(missing))
-        }),
+        .script(long_ids_are_read),
+    // §17.2.1 demands both IDs as they came, whatever their length; to read long ones is a SHOULD
+    // of §17.2, so that a server may be silent to them (V04), but not answer with others.
+    must("V38", Server, rfc(8999, "6"))
+        .also(&[rfc(9000, "17.2.1")])
+        .text("Version Negotiation has both connection IDs whole, however long they are.")
+        .stimulus("Unknown version with connection IDs of 30 and 25 bytes")
+        .expected("no answer, or Version Negotiation with the connection IDs swapped")
+        .script(
+            |run| match version_negotiation(run, like_an_initial_packet, 30, 25)? {
+                Some(finding) if finding.seen == OTHER_IDS => Ok(finding),
+                Some(finding) if finding.verdict != Verdict::Note => Ok(Finding::new(
+                    Verdict::Pass,
+                    "Version Negotiation, the connection IDs swapped",
+                )),
+                _ => Err(not_applicable("no Version Negotiation, which V04 judges")),
+            },
+        ),
     must("P19", Server, rfc(9368, "4"))
         .of_clients("C101")
         .text("version_information that cannot be read closes the connection, where it is known.")
@@ -206,6 +195,49 @@ pub(super) static ROWS: &[Requirement] = &[
         }),
 ];
 
+/// Sends an unknown version with anything behind the connection IDs (RFC 9000 §5.2.2), and where
+/// that is not answered, with what reads like version 1.
+fn unknown_version_is_answered(run: &mut Run<'_>) -> Judged {
+    let pass = || Ok(Finding::new(Verdict::Pass, "Version Negotiation"));
+    if version_negotiation(run, long_header, 8, 8)?.is_some() {
+        return pass();
+    }
+    if version_negotiation(run, like_an_initial_packet, 8, 8)?.is_none() {
+        let seen = "no Version Negotiation in this run; a server may limit how many it sends";
+        return Ok(Finding::new(Verdict::Fail, seen));
+    }
+    // It may have been a limit, which is over now.
+    if version_negotiation(run, long_header, 8, 8)?.is_some() {
+        return pass();
+    }
+    Ok(Finding::new(
+        Verdict::Note,
+        "Version Negotiation came only where all behind the connection IDs reads like version 1",
+    ))
+}
+
+/// Sends an unknown version with long connection IDs, between others that must be answered.
+fn long_ids_are_read(run: &mut Run<'_>) -> Judged {
+    let form = like_an_initial_packet;
+    if version_negotiation(run, form, 8, 8)?.is_none() {
+        return Err(not_applicable(
+            "no Version Negotiation, whatever the connection IDs",
+        ));
+    }
+    if let Some(finding) = version_negotiation(run, form, 30, 25)? {
+        return Ok(finding);
+    }
+    match version_negotiation(run, form, 8, 8)? {
+        Some(_) => Ok(Finding::new(
+            Verdict::Fail,
+            "no Version Negotiation for long connection IDs, before and after it for short ones",
+        )),
+        None => Err(not_reached(
+            "no Version Negotiation any more, of which a server may limit how many it sends",
+        )),
+    }
+}
+
 /// Judges what has come for Version Negotiation: nothing else that answers it is forbidden.
 fn judge_answers_to_version_negotiation(answers: &[&[u8]]) -> Finding {
     let is_forbidden =
@@ -246,6 +278,11 @@ fn no_common_version(run: &mut Run<'_>) -> Judged {
 pub(super) const UNKNOWN_VERSION: u32 = 0x1a2a_3a4a;
 /// QUIC version 2 (RFC 9369).
 const VERSION_2: u32 = 0x6b33_43cf;
+
+/// Words for what breaks RFC 8999 §6 in a Version Negotiation packet.
+const OTHER_IDS: &str =
+    "Version Negotiation whose connection IDs are not those of the packet, swapped";
+const CUT_VERSIONS: &str = "Version Negotiation whose list of versions is empty or cut off";
 
 /// Returns the value of version_information (RFC 9368 §3): the version that is chosen, and those
 /// that are available.
@@ -344,8 +381,8 @@ fn version_negotiation(
     Ok(match (answers.len(), wrong) {
         (0, _) => None,
         (_, Some(wrong)) if wrong.get(1..5) == Some(&[0; 4]) => {
-            let seen =
-                "Version Negotiation whose connection IDs are not those of the packet, swapped";
+            let has_ids = wrong[1..].starts_with(&expected[1..]);
+            let seen = if has_ids { CUT_VERSIONS } else { OTHER_IDS };
             Some(Finding::new(Verdict::Fail, seen))
         }
         (_, Some(wrong)) => Some(Finding::new(

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -16,11 +16,16 @@ use qecho_packet::wire::{ConnectionId, packets};
 
 use crate::{
     remote::locked,
-    visiting::visit::{self, long_destinations},
+    visiting::{
+        beginning::{answer_other_version, is_beginning, long_destinations},
+        visit,
+    },
 };
 
 /// Visits that may be under way; one more comes again later.
-const VISITS_MAX: usize = 64;
+pub(super) const VISITS_MAX: usize = 64;
+/// The same from one address (IPv6: /64), so that nobody has all of them.
+pub(super) const VISITS_PER_ADDRESS_MAX: usize = 48;
 /// Datagrams of a visit that wait to be read; others are lost, as in a kernel whose buffer is full.
 const WAITING_MAX: usize = 1_024;
 /// Connection IDs of visits that are over; beyond them all are forgotten.
@@ -53,7 +58,8 @@ pub(super) struct Inbox {
 }
 
 impl Routes {
-    /// Gives a datagram to its visit; returns it if it begins another one.
+    /// Gives a datagram to its visit; returns it if it begins another one, as an Initial packet
+    /// does that opens.
     pub(super) fn deliver(
         routes: &Arc<Mutex<Self>>,
         outlet: &Outlet,
@@ -75,18 +81,16 @@ impl Routes {
             let _ = route.sender.try_send(arrival);
             return None;
         }
-        if !is_long || all.old.contains(&id) || all.visits.len() >= VISITS_MAX {
+        if !is_long || all.old.contains(&id) {
             return None;
         }
-        let (sender, receiver) = sync_channel(WAITING_MAX);
-        all.begun += 1;
-        let number = all.begun;
-        let route = Route {
-            remote: arrival.remote,
-            ids: long_destinations(&arrival.contents).collect(),
-            sender,
-        };
-        all.visits.insert(number, route);
+        if !is_beginning(&arrival.contents) {
+            drop(all);
+            answer_other_version(outlet, &arrival);
+            return None;
+        }
+        let ids = long_destinations(&arrival.contents).collect();
+        let (number, receiver) = all.admit(arrival.remote, ids)?;
         let inbox = Inbox {
             number,
             receiver,
@@ -94,6 +98,39 @@ impl Routes {
             outlet: outlet.clone(),
         };
         Some((arrival, inbox))
+    }
+
+    /// Begins a visit, if there is a place for it.
+    fn admit(
+        &mut self,
+        remote: SocketAddr,
+        ids: HashSet<ConnectionId>,
+    ) -> Option<(u64, Receiver<Arrival>)> {
+        let network = network_of(remote.ip());
+        let visits = self.visits.values();
+        let theirs = visits.filter(|route| network_of(route.remote.ip()) == network);
+        if self.visits.len() >= VISITS_MAX || theirs.count() >= VISITS_PER_ADDRESS_MAX {
+            return None;
+        }
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        self.begun += 1;
+        let route = Route {
+            remote,
+            ids,
+            sender,
+        };
+        self.visits.insert(self.begun, route);
+        Some((self.begun, receiver))
+    }
+}
+
+/// Returns what stands for all addresses of one host: those of loopback are one, and of IPv6 the
+/// first 64 bits count.
+pub(super) fn network_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        _ if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -124,5 +161,25 @@ impl Drop for Inbox {
         if let Some(route) = routes.visits.remove(&self.number) {
             routes.old.extend(route.ids);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_has_48_of_the_64_places_however_many_of_its_addresses_come() {
+        let mut routes = Routes::default();
+        let admitted = |routes: &mut Routes, ip: IpAddr| {
+            let visits = (1..=100).map(|port| SocketAddr::new(ip, port));
+            let visits = visits.filter_map(|remote| routes.admit(remote, HashSet::new()));
+            visits.count()
+        };
+        let crowd = (0..10_u16).map(|host| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, host, 0, 0, 1));
+        let crowd: usize = crowd.map(|ip| admitted(&mut routes, ip.into())).sum();
+        assert_eq!(crowd, 48);
+        assert_eq!(admitted(&mut routes, [192, 0, 2, 1].into()), 16);
+        assert_eq!(admitted(&mut routes, [192, 0, 2, 2].into()), 0);
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use qecho_packet::text;
 use serde_json::json;
 
-use super::{NamedVisit, VisitOutcome};
-use crate::conform::write;
+use super::{NamedVisit, VisitOutcome, returning::RETURN_TIMEOUT};
+use crate::conform::{Requirement, write};
 
 impl NamedVisit {
     /// Writes a line for people, as long as it is.
@@ -23,6 +23,12 @@ impl NamedVisit {
                 let (verdict, told) = (row.verdict(), write::told(row));
                 writeln!(out, "{verdict:<16}{name} from {remote}: {told}")
             }
+            VisitOutcome::Awaited(row) => writeln!(
+                out,
+                "{:<16}{name} from {remote}: {}",
+                "awaited",
+                awaited_words(row)
+            ),
             VisitOutcome::Ordinary(seen) => {
                 writeln!(out, "{:<16}{name} from {remote}: {seen}", "ordinary")
             }
@@ -44,8 +50,9 @@ impl NamedVisit {
             VisitOutcome::Judged(row) => {
                 return write::json_row(&self.name(), row, None, time, out);
             }
-            VisitOutcome::Ordinary(seen) => ("ordinary", seen.as_str()),
-            VisitOutcome::Unknown => ("refused", "no requirement has this name"),
+            VisitOutcome::Awaited(row) => ("awaited", awaited_words(row)),
+            VisitOutcome::Ordinary(seen) => ("ordinary", seen.clone()),
+            VisitOutcome::Unknown => ("refused", "no requirement has this name".to_owned()),
         };
         let line = json!({
             "event": "visit",
@@ -62,4 +69,9 @@ impl NamedVisit {
         let name = self.server_name.as_deref();
         name.map_or_else(|| "no name".into(), text::name)
     }
+}
+
+fn awaited_words(row: &Requirement) -> String {
+    let (id, time) = (row.id, RETURN_TIMEOUT.as_secs());
+    format!("{id} takes another connection with this name, within {time} s")
 }

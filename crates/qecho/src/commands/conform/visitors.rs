@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     io::{self, Write},
+    net::IpAddr,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::SeqCst},
     time::{Duration, SystemTime},
@@ -10,7 +11,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use qecho_cert::Authority;
-use qecho_echo::{ALPN_ECHO, PORT, dial::Alpn};
+use qecho_echo::{PORT, dial::Alpn};
 use qecho_io::{BindError, Listen};
 use qecho_probe::{
     conform::{ClientProber, Event, Matrix, Outcome},
@@ -56,15 +57,17 @@ impl Session<'_> {
             show(arguments.format, |_| Ok(()), json)?;
         }
         let alpn = match &arguments.dial.alpn {
-            Alpn::Name(name) => name,
-            _ => ALPN_ECHO,
+            Alpn::Name(name) => &**name,
+            _ => &[],
         };
         let places = Places::at(listen, &*ca, alpn);
         let invitation = ClientCommand::new(arguments.command.clone(), places);
         let has_place = invitation.has_place();
         let invitation = Rc::new(RefCell::new(invitation));
         let client = match is_awaited {
-            true => client.with_arrival_timeout(PATIENT),
+            true => client
+                .with_arrival_timeout(PATIENT)
+                .with_again(|| say(visiting::ANOTHER_VISIT)),
             false => client
                 .with_arrival_timeout(ARRIVAL.max(arguments.timeout))
                 .with_invitation(Rc::clone(&invitation)),
@@ -98,8 +101,8 @@ impl Session<'_> {
             Some(_) => Failure::from(anyhow!("{why}"))
                 .hint("the client and its arguments stand after --: -- CLIENT {host} {port}"),
             None => Failure::negative(anyhow!("no requirement was reached: {why}")).hint(format!(
-                "the client has to connect to {place}, to trust the CA in {ca}, and to offer a \
-                 protocol that is agreed to"
+                "the client has to connect to {place}, and to trust the CA in {ca}{}",
+                offer_words(&arguments.dial.alpn)
             )),
         });
         Ok((Matrix::new(vec![report]), failure))
@@ -112,7 +115,15 @@ impl Session<'_> {
         let (server_for, ca) = served(arguments)?;
         let listen = arguments.listen.unwrap_or(Listen::Loopback { port: PORT });
         let runner = self.runner("visitors");
-        let visitors = VisitorsByName::bind(listen, rows, server_for, arguments.timeout, runner);
+        let is_stopped = stopping.flag();
+        let visitors = VisitorsByName::bind(
+            listen,
+            rows,
+            server_for,
+            arguments.timeout,
+            runner,
+            Arc::clone(&is_stopped),
+        );
         let visitors = visitors.map_err(explain)?;
         let addresses = visitors.addresses();
         let banner = visitors.announcement(&listen.on_port(addresses[0].port()), &ca);
@@ -122,7 +133,6 @@ impl Session<'_> {
             |out| visiting::json_serving(&addresses, &ca, &json::now(), out),
         )?;
         let written = Mutex::new(Ok(()));
-        let is_stopped = stopping.flag();
         let tell = |visit: NamedVisit| {
             let json = |out: &mut dyn Write| visit.json(&json::now(), out);
             if let Err(error) = show(arguments.format, |out| visit.text(out), json) {
@@ -130,9 +140,7 @@ impl Session<'_> {
                 is_stopped.store(true, SeqCst);
             }
         };
-        visitors
-            .serve(&is_stopped, &tell)
-            .context("cannot wait for packets")?;
+        visitors.serve(&tell).context("cannot wait for packets")?;
         written
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)?;
@@ -164,6 +172,21 @@ fn served(arguments: &ConformArguments) -> Result<(ServerFor, String), Failure> 
     let path = authority.certificate_path();
     let ca = path.map_or_else(String::new, |path| path.display().to_string());
     let alpn = arguments.dial.alpn.clone();
+    let address = match arguments.listen {
+        Some(Listen::Address(address)) if !address.ip().is_unspecified() => Some(address.ip()),
+        _ => None,
+    };
+    let is_signed = |ip: &IpAddr| {
+        let issued = authority.issue_for_loopback(None, Some(*ip), SystemTime::now());
+        issued.is_ok()
+    };
+    let signed = address.filter(is_signed);
+    if let (Some(address), None) = (address, signed) {
+        say(format_args!(
+            "warning: the local CA may sign for localhost alone, not for {address}: let the client \
+             ask for the server name localhost"
+        ));
+    }
     let serve = move |caller: &Caller, authority: &Authority| -> anyhow::Result<_> {
         let protocols = match &alpn {
             Alpn::Auto => caller.protocols.first().cloned().into_iter().collect(),
@@ -171,7 +194,7 @@ fn served(arguments: &ConformArguments) -> Result<(ServerFor, String), Failure> 
             Alpn::Name(name) => vec![name.clone()],
         };
         let name = caller.server_name.as_deref();
-        let issued = authority.issue_for_loopback(name, SystemTime::now())?;
+        let issued = authority.issue_for_loopback(name, signed, SystemTime::now())?;
         let chain = vec![issued.certificate().clone()];
         Ok(visiting::server(chain, &issued.key_der(), protocols)?)
     };
@@ -181,6 +204,32 @@ fn served(arguments: &ConformArguments) -> Result<(ServerFor, String), Failure> 
     let server_for =
         move |caller: &Caller| serve(caller, &authority).unwrap_or_else(|_| usual.clone());
     Ok((Arc::new(server_for), ca))
+}
+
+/// Says what a client has to offer beside that.
+fn offer_words(alpn: &Alpn) -> String {
+    match alpn {
+        Alpn::Auto => String::new(),
+        Alpn::None => ", and to offer no protocol, as --alpn none agrees to none".into(),
+        Alpn::Name(name) => {
+            let name = String::from_utf8_lossy(name);
+            format!(
+                ", and to offer the protocol {}, or none",
+                name.escape_debug()
+            )
+        }
+    }
+}
+
+/// Refuses a command that asks for a protocol which nobody has named.
+pub(super) fn check_protocol(arguments: &ConformArguments) -> Result<(), Failure> {
+    let mut words = arguments.command.iter();
+    let is_asked = words.any(|word| word.contains("{alpn}"));
+    if is_asked && !matches!(arguments.dial.alpn, Alpn::Name(_)) {
+        let error = anyhow!("{{alpn}} in the command stands for --alpn NAME, which is not given");
+        return Err(Failure::from(error).hint("name the protocol of the client, as --alpn h3"));
+    }
+    Ok(())
 }
 
 fn explain(error: BindError) -> Failure {

@@ -97,6 +97,21 @@ fn what_is_no_client_is_said_once_and_why() {
 }
 
 #[test]
+fn clients_come_to_the_address_and_with_the_protocol_that_were_named() {
+    let env = TestEnv::new();
+    let done = own_client(&env, "--listen 127.0.0.2:0 --only C12").ok();
+    done.complains("for each connection to 127.0.0.2:");
+    let client = format!("{QECHO} client {{host}}:{{port}} --ca {{ca}} --alpn");
+    let named = format!("--alpn h3 --only C12 -- {client} {{alpn}}");
+    env.qecho(format!("conform --client {named}")).ok();
+    let none = format!("conform --client --alpn none --only C12 -- {client}");
+    env.qecho(format!("{none} none")).ok();
+    let hint = "to offer no protocol, as --alpn none agrees to none";
+    let offered = env.qecho(format!("{none} h3")).run();
+    offered.fails(1, "client offers no application protocol", Some(hint));
+}
+
+#[test]
 fn words_that_contradict_each_other_are_refused() {
     let (env, server) = TestEnv::with_server("");
     for (arguments, reason) in [
@@ -112,6 +127,14 @@ fn words_that_contradict_each_other_are_refused() {
         ("--client --ca ca.pem", "cannot be used with"),
         ("--client --by-name -- true", "cannot be used with"),
         ("localhost --by-name", "cannot be used with"),
+        (
+            "--client -- true {alpn}",
+            "{alpn} in the command stands for --alpn NAME, which is not given",
+        ),
+        (
+            "--client --alpn none -- true --alpn={alpn}",
+            "{alpn} in the command stands for --alpn NAME, which is not given",
+        ),
         ("localhost --listen 0", "cannot be used with"),
         ("-- true", "--client"),
     ] {
@@ -204,6 +227,25 @@ fn whoever_starts_the_client_is_told_what_comes_next_and_what_came_of_it() {
     let (rows, summary) = rows(events);
     assert_eq!(ids(&rows), ["C02", "C27"]);
     assert_eq!(summary["targets"][0]["target"], "the client");
+}
+
+#[test]
+fn whoever_starts_the_client_is_told_of_a_second_visit() {
+    let env = TestEnv::new();
+    let server = awaiting(&env, "--only C135");
+    let stderr = &server.process.stderr;
+    let mut clients = Vec::new();
+    for next in [
+        "next: an ordinary handshake",
+        "next: C135 9000 §7.2 SHOULD: Two connections",
+        "next: another visit for the same requirement",
+    ] {
+        stderr.says(next);
+        clients.push(visit(&env, &server, "127.0.0.1"));
+    }
+    let done = server.process.done();
+    drop(clients);
+    done.exits(0).complains("C135 pass: ");
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! Clients that choose by name, and what comes beside them.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::{Receiver, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use qecho_echo::client::Command;
+use qecho_io::{Listen, PortEvent, Ports};
+use qecho_packet::wire::{PacketType, VERSION_1, packets};
+use qecho_probe::{
+    conform::{Runner, Selection, Side, Verdict},
+    visiting::{NamedVisit, VisitOutcome, VisitorsByName},
+};
+
+use crate::{PATIENCE, beginning, server_config, start, start_by_name};
+
+/// Time in which everything comes on a machine that has more to do.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Serves while a test goes on with the address and what is told of visits; returns what was told
+/// and not read by it.
+fn while_serving(test: impl FnOnce(SocketAddr, &Receiver<NamedVisit>)) -> Vec<NamedVisit> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let visitors = VisitorsByName::bind(
+        Listen::Address("127.0.0.1:0".parse().unwrap()),
+        Selection::new(Side::Client).rows().unwrap(),
+        Arc::new(|_| server_config()),
+        PATIENCE,
+        Runner::new("visitors"),
+        Arc::clone(&stopped),
+    );
+    let visitors = visitors.unwrap();
+    let address = visitors.addresses()[0];
+    let (told, visits) = channel();
+    thread::scope(|scope| {
+        let serving = scope.spawn(move || visitors.serve(&move |visit| told.send(visit).unwrap()));
+        test(address, &visits);
+        stopped.store(true, SeqCst);
+        serving.join().unwrap().unwrap();
+    });
+    visits.try_iter().collect()
+}
+
+/// Initial packets of version 1 by their looks, which no keys open.
+fn noise(number: u64) -> Vec<u8> {
+    let mut datagram = vec![0xc0, 0, 0, 0, 1, 8];
+    datagram.extend(number.to_be_bytes());
+    // No source, no token, and all the rest.
+    datagram.extend([0, 0, 0x44, 0x9e]);
+    datagram.resize(1_200, number as u8);
+    datagram
+}
+
+#[test]
+fn a_thousand_datagrams_of_noise_take_none_of_the_places() {
+    let rest = while_serving(|address, visits| {
+        let mut ports = Ports::open(address).unwrap();
+        for number in 0..1_000 {
+            ports.send(0, &noise(number), 0).unwrap();
+        }
+        let client = start(address);
+        client.send(Command::Finish);
+        // It ends by itself, and nobody else has come.
+        let visit = visits.recv_timeout(LONG).unwrap();
+        assert_eq!(visit.server_name.as_deref(), Some("localhost"));
+        assert!(
+            matches!(visit.outcome, VisitOutcome::Ordinary(_)),
+            "{visit:?}"
+        );
+        client.wait().unwrap();
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn another_version_is_answered_by_the_one_that_there_is_and_is_no_visit() {
+    let rest = while_serving(|address, _| {
+        let mut ports = Ports::open(address).unwrap();
+        let mut first = beginning(&ports, 1);
+        first[1..5].copy_from_slice(&0x1a2a_3a4a_u32.to_be_bytes());
+        // A small one would be answered by more than it deserves.
+        ports.send(0, &first[..1_199], 0).unwrap();
+        ports.send(0, &first, 0).unwrap();
+        let answer = ports.receive(ports.now() + LONG).unwrap();
+        let Some(PortEvent::Datagram { contents, .. }) = answer else {
+            panic!("{answer:?}");
+        };
+        let packet = packets(&contents, 0).next().unwrap().unwrap();
+        assert_eq!(packet.header.packet_type, PacketType::VersionNegotiation);
+        assert_eq!(packet.header.versions, [VERSION_1]);
+        assert_eq!(packet.header.source.as_deref(), Some(&[1; 8][..]));
+        let more = ports.receive(ports.now() + Duration::from_millis(50));
+        assert!(more.unwrap().is_none());
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn what_takes_two_connections_is_judged_once_the_client_has_come_again() {
+    let rest = while_serving(|address, visits| {
+        let first = start_by_name("c135.localhost", address);
+        let told = visits.recv_timeout(LONG).unwrap();
+        assert!(
+            matches!(told.outcome, VisitOutcome::Awaited(row) if row.id == "C135"),
+            "{told:?}"
+        );
+        let second = start_by_name("c135.localhost", address);
+        let told = visits.recv_timeout(LONG).unwrap();
+        let VisitOutcome::Judged(row) = told.outcome else {
+            panic!("{told:?}");
+        };
+        assert_eq!(row.finding.verdict, Verdict::Pass, "{}", row.finding.seen);
+        drop((first, second));
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
