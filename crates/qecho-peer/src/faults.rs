@@ -53,6 +53,8 @@ faults! {
     ExceedsAmplificationLimit;
     /// Does not pad datagrams with Initial packets (RFC 9000 §14.1).
     UnpaddedInitials;
+    /// Does not pad datagrams with Initial packets any more once it has probed (RFC 9000 §14.1).
+    UnpaddedProbes;
     /// Takes an address for validated by any token (RFC 9000 §8.1.3).
     TrustsAnyToken;
     /// Reads no further in a datagram behind a packet that cannot be opened (RFC 9000 §12.2).

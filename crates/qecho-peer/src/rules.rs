@@ -40,6 +40,8 @@ const CRYPTO_AHEAD_MAX: u64 = 64 << 10;
 type RefusesFrame = Box<dyn FnMut(&Frame<'_>) -> bool>;
 /// The same for transport parameters.
 type RefusesParameters = Box<dyn Fn(&TransportParameters) -> bool>;
+/// Tells which packets an endpoint drops unread.
+type DiscardsPacket = Box<dyn Fn(&ReceivedPacket) -> bool>;
 
 /// All rules of one connection but those that are ignored.
 #[must_use]
@@ -49,6 +51,7 @@ pub struct Rules {
     codes: BTreeMap<Rule, u64>,
     refuses_frame: Option<RefusesFrame>,
     refuses_parameters: Option<RefusesParameters>,
+    discards_packet: Option<DiscardsPacket>,
     remembered: Option<TransportParameters>,
 }
 
@@ -105,6 +108,12 @@ impl Rules {
         self
     }
 
+    /// Discards packets without a word, be they as right as can be.
+    pub fn discarding(mut self, discards: impl Fn(&ReceivedPacket) -> bool + 'static) -> Self {
+        self.discards_packet = Some(Box::new(discards));
+        self
+    }
+
     /// Judges after the fact all that came to an endpoint, in the order in which it came and as
     /// if all that went had gone before; tells in words of the first rule that is broken.
     pub fn broken(mut self, endpoint: &Endpoint) -> Option<String> {
@@ -144,7 +153,14 @@ impl Rules {
         endpoint: &Endpoint,
         packet: &ReceivedPacket,
     ) -> Option<Violation> {
-        self.violation(self.check_packet(endpoint, packet), None)
+        let violation = self.violation(self.check_packet(endpoint, packet), None);
+        violation.or_else(|| {
+            let discards = self.discards_packet.as_ref()?;
+            discards(packet).then(|| Violation {
+                discard: true,
+                ..whim()
+            })
+        })
     }
 
     /// Judges a frame of a packet, or what is none, by its bytes, too.

@@ -132,6 +132,8 @@ behaviour! {
     keeps_amplification_limit unless ExceedsAmplificationLimit;
     /// Pads datagrams with Initial packets (RFC 9000 §14.1).
     pads_initials unless UnpaddedInitials;
+    /// Pads them also when they are probes, and what comes behind those (RFC 9000 §14.1).
+    pads_probes unless UnpaddedProbes;
     /// Follows a Retry as a client (RFC 9000 §17.2.5).
     follows_retry unless IgnoresRetry;
     /// Gives up when Version Negotiation says so (RFC 9000 §6.2).

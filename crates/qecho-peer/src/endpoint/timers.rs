@@ -54,6 +54,7 @@ impl Endpoint {
         if has_probed && self.behaviour.backs_off {
             self.recovery.probed();
         }
+        self.behaviour.pads_initials &= !has_probed || self.behaviour.pads_probes;
         if let Some(limit) = now.checked_sub(self.period()) {
             for path in self.paths.overdue(limit) {
                 self.challenge(path);

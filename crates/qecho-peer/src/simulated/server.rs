@@ -38,6 +38,7 @@ pub struct SimulatedServer {
     speaks_version_2: bool,
     /// Version Negotiation packets that may still be sent.
     negotiations_left: usize,
+    negotiates_q046: bool,
     chance: Chance,
     is_dead: bool,
     outbox: VecDeque<OutDatagram>,
@@ -56,6 +57,7 @@ impl SimulatedServer {
             habits: Vec::new(),
             speaks_version_2: false,
             negotiations_left: usize::MAX,
+            negotiates_q046: false,
             is_dead: false,
             outbox: VecDeque::new(),
         }
@@ -104,6 +106,16 @@ impl SimulatedServer {
         }
     }
 
+    /// Lets the server answer unknown versions as if it spoke Q046, too, whose first datagrams may
+    /// be smaller than those of version 1.
+    #[must_use]
+    pub fn negotiating_q046(self) -> Self {
+        Self {
+            negotiates_q046: true,
+            ..self
+        }
+    }
+
     fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
@@ -133,7 +145,8 @@ impl SimulatedServer {
     /// Answers a datagram that belongs to no connection.
     fn answer_stateless(&mut self, received: &Received) {
         let datagram = &received.datagram;
-        let answers = stateless::negotiate(datagram, &self.faults, &mut self.chance);
+        let speaks_q046 = self.negotiates_q046;
+        let answers = stateless::negotiate(datagram, speaks_q046, &self.faults, &mut self.chance);
         for answer in answers.into_iter().take(self.negotiations_left) {
             self.negotiations_left -= 1;
             self.push(received.path, answer);

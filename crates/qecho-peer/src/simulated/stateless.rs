@@ -11,6 +11,10 @@ use crate::{
 
 /// Bytes of the smallest datagram that is answered by Version Negotiation (RFC 9000 §14.1).
 const DATAGRAM_MIN: usize = 1_200;
+/// Q046, a version of before the RFCs, and bytes of the smallest datagram that begins a connection
+/// of it.
+const VERSION_Q046: u32 = 0x5130_3436;
+const DATAGRAM_OF_Q046_MIN: usize = 1_024;
 /// Bytes of the longest connection ID of version 1 (RFC 9000 §17.2).
 const ID_MAX: usize = 20;
 /// Bytes of the smallest stateless reset, and of one as it is mostly (RFC 9000 §10.3).
@@ -37,7 +41,12 @@ impl<'a> LongHeader<'a> {
     }
 
     /// RFC 9000 §17.2.1.
-    fn version_negotiation(&self, faults: &BTreeSet<Fault>, chance: &mut Chance) -> Vec<u8> {
+    fn version_negotiation(
+        &self,
+        versions: &[u32],
+        faults: &BTreeSet<Fault>,
+        chance: &mut Chance,
+    ) -> Vec<u8> {
         let mut ids = [self.source, self.destination];
         if faults.contains(&Fault::UnswappedVersionNegotiation) {
             ids.reverse();
@@ -53,7 +62,7 @@ impl<'a> LongHeader<'a> {
             packet.extend_from_slice(&id[..length]);
         }
         let reserved = chance.next() as u32 & 0xf0f0_f0f0 | 0x0a0a_0a0a;
-        for version in [reserved, VERSION_1] {
+        for version in [&[reserved][..], versions].concat() {
             packet.extend(version.to_be_bytes());
         }
         packet
@@ -66,9 +75,10 @@ fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Returns what a datagram is answered by that belongs to no connection and begins none, as it
-/// is of another version.
+/// is of another version. A server may speak Q046 beside version 1.
 pub(super) fn negotiate(
     datagram: &[u8],
+    speaks_q046: bool,
     faults: &BTreeSet<Fault>,
     chance: &mut Chance,
 ) -> Vec<Vec<u8>> {
@@ -84,12 +94,17 @@ pub(super) fn negotiate(
         }
         _ => !has(Fault::NoVersionNegotiation),
     };
-    let is_large = datagram.len() >= DATAGRAM_MIN || has(Fault::VersionNegotiationToSmall);
+    // RFC 9000 §5.2.2: the smallest of any version counts.
+    let (versions, smallest): (&[u32], _) = match speaks_q046 {
+        true => (&[VERSION_1, VERSION_Q046], DATAGRAM_OF_Q046_MIN),
+        false => (&[VERSION_1], DATAGRAM_MIN),
+    };
+    let is_large = datagram.len() >= smallest || has(Fault::VersionNegotiationToSmall);
     if !is_wanted || !is_large {
         return Vec::new();
     }
     let answers = 1 + usize::from(has(Fault::TwoVersionNegotiations));
-    let answers = (0..answers).map(|_| header.version_negotiation(faults, chance));
+    let answers = (0..answers).map(|_| header.version_negotiation(versions, faults, chance));
     answers.collect()
 }
 

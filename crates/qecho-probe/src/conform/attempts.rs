@@ -123,11 +123,14 @@ impl Run<'_> {
         odd: impl Fn(Packet) -> Packet,
         expected: Expected,
     ) -> Judged {
-        Ok(self.send_first_packet(odd)?.judge_first_packet(expected))
+        let mut connection = self.client(|config| config.behaviour.resends = false)?;
+        let hello = connection.endpoint_mut().take_crypto(Level::Initial);
+        connection.send_first_packet(&odd(initial(hello)));
+        Ok(connection.judge_first_packet(0, expected))
     }
 
     /// The same, for what is odd beneath the protection of the packet, be it of ClientHello or
-    /// of ServerHello. A Retry is sent before that is looked at.
+    /// of ServerHello. A Retry is sent before that is looked at, and followed.
     ///
     /// # Errors
     /// The requirement was not reached, or is not applicable.
@@ -139,28 +142,26 @@ impl Run<'_> {
         if self.is_of_client() {
             return self.server_hello(odd, expected);
         }
-        let connection = self.send_first_packet(odd)?;
-        let answers = connection.answers();
-        let first = answers.first().and_then(|answer| packet_type(answer));
-        match first {
-            Some(PacketType::Retry) => Err(not_applicable("a Retry answers whatever comes first")),
-            _ => Ok(connection.judge_first_packet(expected)),
-        }
-    }
-
-    /// Sends an odd first packet, again and again until something comes back.
-    fn send_first_packet(&mut self, odd: impl Fn(Packet) -> Packet) -> Result<Connection, Finding> {
         let mut connection = self.client(|config| config.behaviour.resends = false)?;
         let hello = connection.endpoint_mut().take_crypto(Level::Initial);
-        for _ in 0..ATTEMPTS {
-            connection.send(odd(initial(hello.clone())).once());
-            let quiet = connection.quiet() / 2;
-            if connection.wait_for_datagram(0, quiet) {
-                break;
-            }
+        let packet = odd(initial(hello));
+        connection.send_first_packet(&packet);
+        let is_retry = |answers: &[&[u8]]| {
+            answers
+                .iter()
+                .all(|one| packet_type(one) == Some(PacketType::Retry))
+        };
+        let answers = connection.answers();
+        let retries = answers.len();
+        if answers.is_empty() || !is_retry(&answers) {
+            return Ok(connection.judge_first_packet(0, expected));
         }
-        connection.settle_close();
-        Ok(connection)
+        connection.send_first_packet(&packet);
+        let later = connection.answers().split_off(retries);
+        match !later.is_empty() && is_retry(&later) {
+            true => Err(not_applicable("a Retry answers whatever comes first")),
+            false => Ok(connection.judge_first_packet(retries, expected)),
+        }
     }
 
     /// Makes a client that says nothing by itself, for datagrams that belong to no connection.
@@ -181,12 +182,7 @@ impl Run<'_> {
     /// The requirement was not reached.
     pub(super) fn is_ignored(&mut self, datagram: &[u8]) -> Judged {
         let connection = self.sent_twice(datagram)?;
-        Ok(match connection.answers().first() {
-            None => Finding::new(Verdict::Pass, "no answer"),
-            Some(answer) => {
-                Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer)))
-            }
-        })
+        Ok(judge_ignored(connection.answers().first().copied()))
     }
 
     /// Sends a datagram that belongs to no connection, twice as it may be lost, and waits for
@@ -235,7 +231,8 @@ impl Run<'_> {
 
 impl Run<'_> {
     /// Connects until the peer knows this side's connection ID, as by `is_enough` of what a server
-    /// has answered; then Initial packets of this side are the script's alone.
+    /// has answered; then Initial packets of this side are the script's alone, and a server has had
+    /// no Handshake packet, for which it would throw their keys away (RFC 9001 §4.9.1).
     ///
     /// # Errors
     /// The requirement was not reached.
@@ -307,13 +304,27 @@ impl Connection {
         Ok(finding.of_life_alone())
     }
 
-    /// Judges what has come back for an odd first packet.
-    fn judge_first_packet(&self, expected: Expected) -> Finding {
-        match (self.endpoint().closed(), self.answers().first()) {
+    /// Sends an odd first packet, again and again until something comes back.
+    fn send_first_packet(&mut self, packet: &Packet) {
+        let known = self.answers().len();
+        for _ in 0..ATTEMPTS {
+            self.send(packet.clone().once());
+            let quiet = self.quiet() / 2;
+            if self.wait_for_datagram(known, quiet) {
+                break;
+            }
+        }
+        self.settle_close();
+    }
+
+    /// Judges what has come back for an odd first packet, behind so many Retry packets that were
+    /// followed.
+    fn judge_first_packet(&self, retries: usize, expected: Expected) -> Finding {
+        match (self.endpoint().closed(), self.answers().get(retries)) {
             (Some(close), _) => expected.judge(&Reaction::Closed(close.clone())),
             (None, None) => expected.judge(&Reaction::Silent),
             (None, Some(answer)) => {
-                let verdict = match self.goes_on_with_the_handshake() {
+                let verdict = match self.goes_on_with_the_handshake(retries == 0) {
                     true => Verdict::Fail,
                     false => Verdict::Note,
                 };
@@ -324,14 +335,14 @@ impl Connection {
 
     /// Tells whether the peer has acted on a first packet: by a Retry, or by a packet that could
     /// be opened and does more than to close. What could not be opened may be anybody's.
-    fn goes_on_with_the_handshake(&self) -> bool {
+    fn goes_on_with_the_handshake(&self, may_not_retry: bool) -> bool {
         let is_more = |frame: &Frame<'_>| {
             !matches!(frame, Frame::Padding { .. } | Frame::ConnectionClose { .. })
         };
         let record = self.endpoint().record();
         let mut packets = record.packets.iter();
         packets.any(|packet| packet.frames().iter().any(is_more))
-            || record.unopened_as(Unopened::Retry).next().is_some()
+            || may_not_retry && record.unopened_as(Unopened::Retry).next().is_some()
     }
 
     /// Returns the time from the first packet to its answer: the path's round trip, and what the
@@ -432,6 +443,14 @@ impl Connection {
     pub(super) fn answers(&self) -> Vec<&[u8]> {
         let received = self.endpoint().record().directed(Direction::Received);
         received.map(|datagram| datagram.bytes.as_slice()).collect()
+    }
+}
+
+/// Judges what has come for a datagram to which nothing may be answered.
+pub(super) fn judge_ignored(answer: Option<&[u8]>) -> Finding {
+    match answer {
+        None => Finding::new(Verdict::Pass, "no answer"),
+        Some(answer) => Finding::new(Verdict::Fail, format!("answered by {}", kind_words(answer))),
     }
 }
 

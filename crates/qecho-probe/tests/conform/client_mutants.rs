@@ -1,6 +1,6 @@
 //! Mutants of the rows of clients.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use qecho_packet::{
     StreamId, TransportParameters,
@@ -40,6 +40,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
 fn of_handshakes() -> Vec<Mutant> {
     vec![
         fails("C01", with(Fault::UnpaddedInitials)),
+        fails("C01", with(Fault::UnpaddedProbes)),
         fails("C01", with(Fault::ShortDestination)),
         fails("C02", ignoring(&[Rule::OriginalDestinationMissing])),
         fails("C03", ignoring(&[Rule::OriginalDestinationWrong])),
@@ -78,7 +79,13 @@ fn of_frames() -> Vec<Mutant> {
         notes("C20", unread(TlsRule::KeyUpdate)),
         fails("C21", without(TlsRule::PostHandshakeRequest)),
         notes("C21", unread(TlsRule::PostHandshakeRequest)),
-        fails("C22", without(TlsRule::TicketEarlyData)),
+        fails(
+            "C22",
+            Guest {
+                ignored: Some(TlsRule::TicketEarlyData),
+                ..resuming_clients::suited("C143").unwrap_or(good_client())
+            },
+        ),
         notes("C22", unread(TlsRule::TicketEarlyData)),
         notes("C25", closing_with(Rule::CryptoBuffer)),
         fails("C26", ignoring(&[Rule::AckOfUnsent])),
@@ -201,6 +208,10 @@ fn of_packets() -> Vec<Mutant> {
         fails("C83", with(Fault::DropsBehindUnauthentic)),
         fails("C84", with(Fault::LateAcknowledgements)),
         fails("C148", with(Fault::LeavesHandshakeEarly)),
+        notes(
+            "C84",
+            settled(|config| config.behaviour.acknowledgement_delay = Duration::from_millis(25)),
+        ),
         fails("C86", ignoring(&[Rule::FrameOfPacketType])),
         fails("C87", ignoring(&[Rule::FrameOfPacketType])),
         fails(
@@ -498,7 +509,7 @@ pub(crate) fn with(fault: Fault) -> Guest {
 }
 
 /// A client whose TLS takes what breaks a rule.
-fn without(rule: TlsRule) -> Guest {
+pub(crate) fn without(rule: TlsRule) -> Guest {
     Guest {
         ignored: Some(rule),
         ..good_client()

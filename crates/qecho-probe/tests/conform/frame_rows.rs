@@ -1,10 +1,16 @@
 //! Mutants of the rows of frames.
 
+use std::cell::Cell;
+
 use qecho_packet::{close::INTERNAL_ERROR, wire::Frame};
-use qecho_peer::{faults::Fault, rules::Rule, simulated::SimulatedServer, tls::TlsRule};
+use qecho_peer::{
+    faults::Fault, packet::one_rtt, rules::Rule, simulated::SimulatedServer, tls::TlsRule,
+};
 
 use crate::{
-    Mutant, fails, notes,
+    Mutant, fails,
+    habits::{answering, is_stream},
+    notes,
     subject::{good_server, server_config},
 };
 
@@ -78,6 +84,17 @@ fn of_streams() -> Vec<Mutant> {
         fails("F45", || {
             refusing(|frame| *frame == Frame::MaxData { maximum: 0 })
         }),
+        fails("F45", || {
+            good_server().with_rules(|rules| {
+                let is_held_up = Cell::new(false);
+                rules.discarding(move |packet| {
+                    let frames = packet.frames();
+                    let is_lower = frames.contains(&Frame::MaxData { maximum: 0 });
+                    is_held_up.set(is_held_up.get() || is_lower);
+                    is_held_up.get() && frames.iter().any(is_stream)
+                })
+            })
+        }),
         fails("F46", || {
             refusing(|frame| matches!(frame, Frame::MaxStreams { maximum: 0, .. }))
         }),
@@ -102,6 +119,19 @@ fn of_others() -> Vec<Mutant> {
         notes("F41", || closing_with(Rule::PathResponse)),
         fails("F49", || {
             good_server().with_faults([Fault::TalksAfterClose])
+        }),
+        // It answers the close by one of its own, and goes on all the same.
+        fails("F49", || {
+            let closing = answering(is_close, || {
+                let (application, code, frame_type, reason) = (true, 0, None, &b""[..]);
+                one_rtt([Frame::ConnectionClose {
+                    application,
+                    code,
+                    frame_type,
+                    reason,
+                }])
+            });
+            closing.with_faults([Fault::TalksAfterClose])
         }),
         fails("F50", || good_server().with_faults([Fault::NoPathResponse])),
         fails("F50", || {
@@ -134,6 +164,10 @@ fn refusing_twice(is_it: fn(&Frame<'_>) -> bool) -> SimulatedServer {
             count > 1
         })
     })
+}
+
+fn is_close(frame: &Frame<'_>) -> bool {
+    matches!(frame, Frame::ConnectionClose { .. })
 }
 
 fn is_new_id(frame: &Frame<'_>) -> bool {

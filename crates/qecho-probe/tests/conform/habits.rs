@@ -74,6 +74,17 @@ pub(crate) fn acknowledging(frame: fn(u64) -> Frame<'static>) -> SimulatedServer
     })
 }
 
+/// A server that sends PING with the acknowledgement of what elicits none.
+pub(crate) fn answering_all_by_ping() -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let new = endpoint.received().iter().skip(from);
+        let new = new.filter(|packet| packet.level == Level::OneRtt && !packet.is_ack_eliciting());
+        if let Some(largest) = new.map(|packet| packet.number).max() {
+            endpoint.send(one_rtt([ack(0, largest..=largest, None), Frame::Ping]).once());
+        }
+    })
+}
+
 /// A server that acknowledges PING twice, and once more when the client's acknowledgements tell
 /// that one of these packets is lost.
 pub(crate) fn repeating_lost_acknowledgements() -> SimulatedServer {

@@ -1,6 +1,6 @@
 //! Mutants of the rows of handshakes, headers, versions, keys and paths.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use qecho_packet::{
     TransportParameters,
@@ -16,8 +16,10 @@ use qecho_peer::{
 };
 
 use crate::{
-    Mutant, fails, notes,
-    subject::{good_server, server_config},
+    Mutant, fails,
+    habits::{answering_all_by_ping, editing, retrying},
+    notes,
+    subject::{good_server, long_chain, server_config},
 };
 
 pub(crate) fn mutants() -> Vec<Mutant> {
@@ -106,10 +108,21 @@ fn handshake_packets() -> Vec<Mutant> {
         notes("L07", || ignoring(Rule::FrameOfPacketType)),
         fails("L08", || ignoring(Rule::ReservedBits)),
         fails("L09", || ignoring(Rule::KnownFrame)),
+        fails("L08", || {
+            retrying(|_| {}).with_rules(|rules| rules.ignoring([Rule::ReservedBits]))
+        }),
         fails("V06", || ignoring(Rule::InitialDatagramSize)),
+        // It counts the headers of IP and UDP, too.
+        fails("V06", || {
+            good_server().with_rules(|rules| {
+                let rules = rules.ignoring([Rule::InitialDatagramSize]);
+                rules.discarding(|packet| packet.datagram_size < 1_172)
+            })
+        }),
         fails("V07", || ignoring(Rule::FixedBit)),
         fails("V08", || with(Fault::ExceedsAmplificationLimit)),
         fails("V09", || with(Fault::UnpaddedInitials)),
+        fails("V09", || with(Fault::UnpaddedProbes)),
         notes("V13", || with(Fault::AnswersUnauthentic)),
         fails("K05", || with(Fault::DropsMixedDatagrams)),
     ]
@@ -121,6 +134,9 @@ fn stateless() -> Vec<Mutant> {
         fails("V01", || with(Fault::TwoVersionNegotiations)),
         fails("V01", || with(Fault::UnswappedVersionNegotiation)),
         fails("V02", || with(Fault::VersionNegotiationToSmall)),
+        fails("V02", || {
+            with(Fault::VersionNegotiationToSmall).negotiating_q046()
+        }),
         fails("V03", || with(Fault::VersionNegotiationToItself)),
         fails("V04", || with(Fault::CutVersionNegotiation)),
         fails("V38", || with(Fault::CutVersionNegotiation)),
@@ -137,6 +153,7 @@ fn keys_and_paths() -> Vec<Mutant> {
         fails("K01", || with(Fault::NoKeyUpdate)),
         fails("K02", || with(Fault::NoKeyUpdate)),
         fails("K03", || with(Fault::AcknowledgesAcks)),
+        notes("K03", answering_all_by_ping),
         fails("K04", || with(Fault::LateAcknowledgements)),
         fails("K06", || with(Fault::IgnoresStopSending)),
         notes("M01", || with(Fault::NoMigration)),
@@ -165,6 +182,9 @@ fn later_rows() -> Vec<Mutant> {
         fails("K09", || with(Fault::ProcessesDuplicates)),
         fails("K10", || with(Fault::DropsBehindUnauthentic)),
         fails("K11", || with(Fault::LateAcknowledgements)),
+        notes("K11", || {
+            editing(|config| config.behaviour.acknowledgement_delay = Duration::from_millis(25))
+        }),
         fails("K12", || with(Fault::NoBackoff)),
         fails("K12", || with(Fault::NoResending)),
         fails("T08", || {
@@ -177,6 +197,11 @@ fn later_rows() -> Vec<Mutant> {
         fails("T12", || with(Fault::KeepsKeys)),
         fails("T13", || with(Fault::KeepsKeys)),
         fails("T14", || without(TlsRule::EarlierLevel)),
+        fails("T14", || {
+            let mut config = long_chain();
+            config.tls.ignore.push(TlsRule::EarlierLevel);
+            SimulatedServer::new(config)
+        }),
         fails("K13", || with(Fault::RetiresNoConnectionIds)),
         fails("M03", || with(Fault::NoPathResponse)),
         fails("T11", || with(Fault::FollowsUnauthenticKeyUpdate)),

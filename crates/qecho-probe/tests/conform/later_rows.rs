@@ -9,13 +9,25 @@ use std::{
     },
 };
 
+use crate::{
+    Mutant, fails,
+    habits::{
+        ack, acknowledging, answering, at_first, closing_for_any_token, echoing_datagrams, editing,
+        forbidding_to_move, giving_tokens, heed_counts, is_ping, is_stream, issuing, marking,
+        new_path, on_new_path, retrying, sending, stream, taking_early_data, when, with_parameter,
+        with_versions,
+    },
+    handshake_rows::MakeServer,
+    notes,
+    subject::good_server,
+};
 use qecho_packet::{
     StreamId, TransportParameters,
-    close::{INTERNAL_ERROR, PROTOCOL_VIOLATION, TRANSPORT_PARAMETER_ERROR},
+    close::{INTERNAL_ERROR, PROTOCOL_VIOLATION},
     wire::{ConnectionId, Frame},
 };
 use qecho_peer::{
-    endpoint::{Ended, Parameters, VERSION_2, integer_value, retry, stateless_reset},
+    endpoint::{Ended, Parameters, integer_value, retry, stateless_reset},
     faults::Fault,
     network::Ecn,
     packet::{initial, one_rtt, raw},
@@ -24,20 +36,6 @@ use qecho_peer::{
     simulated::SimulatedServer,
     tls::{Level, Message, TlsRule, extension_type},
 };
-use qecho_probe::conform::Verdict;
-
-use crate::{
-    Mutant, fails,
-    habits::{
-        ack, acknowledging, answering, at_first, closing_for_any_token, echoing_datagrams, editing,
-        forbidding_to_move, giving_tokens, heed_counts, heeding_resets_to_nobody, is_ping,
-        is_stream, issuing, marking, new_path, on_new_path, repeating_lost_acknowledgements,
-        retrying, sending, stream, taking_early_data, when, with_parameter, with_versions,
-    },
-    handshake_rows::MakeServer,
-    notes,
-    subject::good_server,
-};
 
 pub(crate) fn mutants() -> Vec<Mutant> {
     [
@@ -45,6 +43,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         of_parameters(),
         of_connection_ids(),
         of_tokens(),
+        of_credit(),
         of_streams(),
         of_sending(),
         of_paths(),
@@ -219,59 +218,8 @@ fn of_tokens() -> Vec<Mutant> {
     ]
 }
 
-/// Servers that keep a requirement in a way of their own, or are not of its kind.
-pub(crate) fn peculiar() -> Vec<(&'static str, MakeServer, Verdict)> {
+fn of_credit() -> Vec<Mutant> {
     vec![
-        // Credit goes beside other frames alone (RFC 9000 §4.2).
-        (
-            "F56",
-            || {
-                let beside = sending(|| {
-                    let (direction, maximum) = (qecho_packet::Dir::Bidirectional, 300);
-                    one_rtt([Frame::MaxStreams { direction, maximum }])
-                });
-                beside.with_faults([Fault::NoCredit])
-            },
-            Verdict::Pass,
-        ),
-        (
-            "F57",
-            || {
-                let beside = sending(|| one_rtt([Frame::MaxData { maximum: 1 << 30 }]));
-                beside.with_faults([Fault::NoCredit])
-            },
-            Verdict::Pass,
-        ),
-        // Tokens are compared where a datagram leads to no connection, and nowhere else.
-        ("V19", heeding_resets_to_nobody, Verdict::Note),
-        // Acknowledgements may go again when they are lost, and none was.
-        ("K03", repeating_lost_acknowledgements, Verdict::Pass),
-        // Requests that are none are told so on their stream.
-        (
-            "F61",
-            || answering(is_stream, || one_rtt([stream(0, 0, b"failed")])),
-            Verdict::NotApplicable,
-        ),
-        // A server may limit how often it says which versions there are (RFC 9000 §5.2.2).
-        (
-            "V04",
-            || good_server().negotiating_at_most(1),
-            Verdict::NotReached,
-        ),
-        (
-            "V38",
-            || good_server().negotiating_at_most(0),
-            Verdict::NotApplicable,
-        ),
-        ("V36", demanding_version_information, Verdict::Pass),
-        ("V37", demanding_version_information, Verdict::Pass),
-    ]
-}
-
-fn of_streams() -> Vec<Mutant> {
-    vec![
-        fails("F53", || sending(|| one_rtt([stream(3, 0, b"a")]))),
-        fails("F54", || sending(|| one_rtt([stream(3, 0, b"a")]))),
         fails("F55", || {
             answering(is_stream, || one_rtt([stream(0, 0, &[b'a'; 64])]))
         }),
@@ -292,6 +240,25 @@ fn of_streams() -> Vec<Mutant> {
             );
             late.with_faults([Fault::NoCredit])
         }),
+        // It says again and again what it has granted, and more only when it is asked.
+        fails("F57", || {
+            let repeating = sending(|| one_rtt([Frame::MaxData { maximum: 1 << 20 }]));
+            let late = repeating.with_habit(|endpoint, from| {
+                let is_lack = |frame: &Frame<'_>| matches!(frame, Frame::DataBlocked { .. });
+                let mut new = endpoint.received().iter().skip(from);
+                if new.any(|packet| packet.frames().iter().any(is_lack)) {
+                    endpoint.send(one_rtt([Frame::MaxData { maximum: 1 << 30 }]));
+                }
+            });
+            late.with_faults([Fault::NoCredit])
+        }),
+    ]
+}
+
+fn of_streams() -> Vec<Mutant> {
+    vec![
+        fails("F53", || sending(|| one_rtt([stream(3, 0, b"a")]))),
+        fails("F54", || sending(|| one_rtt([stream(3, 0, b"a")]))),
         fails("F58", || sending(|| one_rtt([stream(0, 0, b"a")]))),
         fails("F59", || {
             let is_stop = |frame: &Frame<'_>| matches!(frame, Frame::StopSending { .. });
@@ -319,7 +286,9 @@ fn of_streams() -> Vec<Mutant> {
             })
         }),
         fails("F61", || {
-            answering(is_stream, || one_rtt([stream(0, 0, b"QJ?ZVK")]))
+            let is_second =
+                |frame: &Frame<'_>| matches!(frame, Frame::Stream { id, .. } if id.index() == 1);
+            answering(is_second, || one_rtt([stream(4, 0, b"QJ?ZVK")]))
         }),
         notes("F62", || {
             good_server().with_rules(|rules| {
@@ -486,21 +455,6 @@ fn of_tls() -> Vec<Mutant> {
     ]
 }
 
-fn with_version_2() -> SimulatedServer {
+pub(crate) fn with_version_2() -> SimulatedServer {
     taking_early_data(|_| {}).speaking_version_2()
-}
-
-/// Refuses clients of version 2 that do not say which versions they speak (RFC 9369 §4).
-fn demanding_version_information() -> SimulatedServer {
-    with_version_2().with_habit(|endpoint, _| {
-        let lacks = endpoint.peer_parameters().is_some_and(|parameters| {
-            let told = parameters.get(TransportParameters::VERSION_INFORMATION);
-            let version = endpoint.version().to_be_bytes();
-            // The version that is chosen is the first that is available.
-            !told.is_some_and(|told| told.starts_with(&[version; 2].concat()))
-        });
-        if endpoint.version() == VERSION_2 && lacks && endpoint.ended().is_none() {
-            endpoint.close(false, TRANSPORT_PARAMETER_ERROR, "no version_information");
-        }
-    })
 }

@@ -11,6 +11,7 @@ mod habits;
 mod handshake_rows;
 mod later_rows;
 mod moving_clients;
+mod own_ways;
 mod resuming_clients;
 mod subject;
 
@@ -158,14 +159,6 @@ fn a_well_behaved_server_that_retries_is_not_accused() {
         }
     }
     assert!(accused.is_empty(), "{accused:#?}");
-}
-
-#[test]
-fn servers_that_keep_the_rfcs_in_a_way_of_their_own_are_not_accused() {
-    for (id, make, expected) in later_rows::peculiar() {
-        let Finding { verdict, seen, .. } = try_row(id, make(), Conditions::default());
-        assert_eq!(verdict, expected, "{id}: {seen}");
-    }
 }
 
 #[test]

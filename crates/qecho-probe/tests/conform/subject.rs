@@ -129,7 +129,16 @@ pub(crate) fn client_config() -> ClientConfig {
 
 /// Returns the settings of a server.
 pub(crate) fn server_config() -> ServerConfig {
-    let chain = vec![IDENTITY.cert.der().clone()];
+    with_certificates(1)
+}
+
+/// Returns the settings of a server whose flight is larger than three datagrams.
+pub(crate) fn long_chain() -> ServerConfig {
+    with_certificates(16)
+}
+
+fn with_certificates(count: usize) -> ServerConfig {
+    let chain = vec![IDENTITY.cert.der().clone(); count];
     let key = IDENTITY.signing_key.serialize_der();
     let mut tls = tls::ServerConfig::new(chain, &key, []).unwrap();
     tls.alpn = vec![ALPN.to_vec()];

@@ -25,6 +25,7 @@ use crate::conform::{
     Connection, Expected, Finding, Judged, Run, Verdict,
     attempts::{ATTEMPTS, packet_type},
     connection::not_applicable,
+    expected::close_words,
     requirement::{
         Requirement,
         Side::{Client, Server},
@@ -33,6 +34,8 @@ use crate::conform::{
 };
 
 const VIOLATION: Expected = Expected::close(&[PROTOCOL_VIOLATION]);
+/// RFC 9000 §20.1.
+const NO_VIABLE_PATH: u64 = 0x10;
 /// RFC 9000 §8.1.
 const AMPLIFICATION: usize = 3;
 /// Bytes that every path carries (RFC 9000 §14).
@@ -62,9 +65,9 @@ pub(super) static ROWS: &[Requirement] = &[
         .script(a_path_challenge),
     must("V06", Server, rfc(9000, "14.1"))
         .text("An Initial packet in less than 1200 bytes is discarded, at least.")
-        .stimulus("Initial packet in a datagram below 1200 bytes")
+        .stimulus("Initial packet in a datagram of 1199 bytes")
         .expected("no answer, or PROTOCOL_VIOLATION")
-        .script(|run| run.first_packet(|hello| hello.pad_to(1_000), VIOLATION.or_no_answer())),
+        .script(|run| run.first_packet(|hello| hello.pad_to(1_199), VIOLATION.or_no_answer())),
     must("V08", Server, rfc(9000, "8.1"))
         .text("An address that is not validated gets at most three times the bytes it sent.")
         .stimulus("One flight of Initial packets, then silence")
@@ -78,7 +81,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .script(|run| amplification(run, &[0xa5; 64])),
     must("V09", Server, rfc(9000, "14.1"))
         .text("Datagrams with ack-eliciting Initial packets have at least 1200 bytes.")
-        .stimulus("Handshake")
+        .stimulus("Handshake, and one that is left without an answer, so that probes come")
         .expected("each datagram with an ack-eliciting Initial packet has 1200 bytes or more")
         .script(sizes_of_initials),
     must("V10", Server, rfc(9000, "10.3.3"))
@@ -118,7 +121,7 @@ pub(super) static ROWS: &[Requirement] = &[
     must("C01", Client, rfc(9000, "14.1"))
         .also(&[rfc(9000, "7.2")])
         .text("Initial packets come in 1200 bytes or more, to an ID of 8 bytes or more.")
-        .stimulus("First datagram of the client")
+        .stimulus("First datagrams of the client, which are left without an answer for a while")
         .expected("1200 bytes or more, and a destination connection ID of 8 bytes or more")
         .script(first_datagrams),
 ];
@@ -128,7 +131,14 @@ const DESTINATION_MIN: usize = 8;
 
 /// Looks at the datagrams with Initial packets that a client sends until the handshake is over.
 fn first_datagrams(run: &mut Run<'_>) -> Judged {
-    let mut connection = run.serve(|_| {})?;
+    let mut connection = run.serve(|config| {
+        config.behaviour.sends_crypto = false;
+        config.behaviour.acknowledges = false;
+    })?;
+    // Long enough for a probe, which is an Initial packet, too.
+    let silence = connection.patience / 2;
+    connection.settle(silence);
+    connection.let_go();
     let first = connection.first_header()?;
     if first.packet_type != PacketType::Initial {
         let seen = format!("the client begins with {}", first.packet_type.name());
@@ -152,20 +162,26 @@ fn first_datagrams(run: &mut Run<'_>) -> Judged {
     Ok(Finding::new(verdict, seen))
 }
 
-/// Sends one flight and nothing more: the server cannot know that the address is right.
-pub(super) fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
+/// Sends one flight and nothing more, but again behind a Retry if it is to be followed, and waits
+/// long enough for probes of the server.
+fn unanswered(run: &mut Run<'_>, token: &[u8], follows_retry: bool) -> Result<Connection, Finding> {
     let mut connection = run.client(|config| {
         config.token = token.to_vec();
-        config.behaviour.follows_retry = false;
+        config.behaviour.follows_retry = follows_retry;
         config.behaviour.issues_connection_ids = false;
         config.behaviour.acknowledges = false;
         config.behaviour.resends = false;
     })?;
     connection.flush();
     connection.endpoint_mut().behaviour.sends_crypto = false;
-    // Long enough for probes of the server.
     let silence = connection.patience * 4 / 3;
     connection.settle(silence);
+    Ok(connection)
+}
+
+/// Sends one flight and nothing more: the server cannot know that the address is right.
+pub(super) fn amplification(run: &mut Run<'_>, token: &[u8]) -> Judged {
+    let connection = unanswered(run, token, false)?;
     let sent = bytes_on(&connection, Direction::Sent, PathId(0));
     let received = bytes_on(&connection, Direction::Received, PathId(0));
     let mut answers = connection.answers().into_iter();
@@ -195,13 +211,16 @@ fn bytes_on(connection: &Connection, direction: Direction, path: PathId) -> usiz
     once.map(|datagram| datagram.bytes.len()).sum()
 }
 
-/// Looks at the Initial packets of a handshake.
+/// Looks at the Initial packets of a handshake, and at those of a server that waits in vain.
 fn sizes_of_initials(run: &mut Run<'_>) -> Judged {
-    let connection = run.open()?;
-    let initials = connection.endpoint().record().at_level(Level::Initial);
-    let sizes = initials.filter(|packet| packet.is_ack_eliciting());
-    let smallest = sizes.map(|packet| packet.datagram_size).min();
-    Ok(match smallest {
+    let smallest = |connection: &Connection| {
+        let initials = connection.endpoint().record().at_level(Level::Initial);
+        let sizes = initials.filter(|packet| packet.is_ack_eliciting());
+        sizes.map(|packet| packet.datagram_size).min()
+    };
+    let answered = smallest(&run.open()?);
+    let unanswered = smallest(&unanswered(run, &[], true)?);
+    Ok(match answered.into_iter().chain(unanswered).min() {
         None => return Err(Finding::new(Verdict::NotReached, "no Initial packet")),
         Some(size) if size < DATAGRAM_MIN => {
             let seen = format!("an ack-eliciting Initial packet in a datagram of {size} bytes");
@@ -344,6 +363,10 @@ pub(super) fn accuse_on_a_new_path(connection: &Connection, seen: impl Into<Stri
         connection.endpoint().closed(),
         connection.endpoint().ended(),
     ) {
+        // An endpoint without a valid path may say so (RFC 9000 §8.2.4).
+        (Some(close), _) if !close.application && close.code == NO_VIABLE_PATH => {
+            Finding::new(Verdict::Note, close_words(close))
+        }
         (Some(close), _) => Expected::lives_on().judge(&Reaction::Closed(close.clone())),
         (None, Some(Ended::Reset)) => Finding::new(Verdict::Note, "ended by a stateless reset"),
         _ => connection.accuse(seen),

@@ -3,6 +3,7 @@
 use qecho_packet::wire::{Ack, EcnCounts, Frame};
 use qecho_peer::{network::Ecn, packet::one_rtt, received::ReceivedPacket, tls::Level};
 
+use super::acknowledgements::largest_told;
 use crate::conform::{
     Connection, Finding, Judged, Run, Verdict,
     connection::{judge_wrong, not_applicable, not_reached},
@@ -32,7 +33,10 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("no ECT, or not on all packets")
         .script(|run| {
             let mut connection = run.open_behaving(|behaviour| behaviour.reports_ecn = false)?;
-            stops_marking(&mut connection, |connection| connection.lives())
+            // The packets of the handshake were acknowledged without counts, too.
+            stops_marking(&mut connection, |connection| {
+                connection.lives().then_some(true)
+            })
         }),
     must("K25", Server, rfc(9000, "13.4.2.2"))
         .also(&[rfc(9000, "13.4.2.1")])
@@ -40,31 +44,40 @@ pub(super) static ROWS: &[Requirement] = &[
         .stimulus("ACK frames with ECN counts of 0, where packets come with ECT")
         .expected("no ECT, or not on all packets")
         .script(|run| {
-            let mut connection = run.open()?;
-            connection.endpoint_mut().behaviour.acknowledges = false;
-            stops_marking(&mut connection, |connection| {
-                // Some keep no record of packets that are nothing but acknowledgements.
-                let largest = connection
-                    .received_packets()
-                    .filter(|packet| packet.is_ack_eliciting())
-                    .map(|packet| packet.number)
-                    .max();
-                let Some(largest) = largest else {
-                    return false;
-                };
-                let none = EcnCounts {
-                    ect0: 0,
-                    ect1: 0,
-                    ce: 0,
-                };
-                let (delay, ranges, ecn) = (0, vec![largest..=largest], Some(none));
-                let ack = Frame::Ack(Ack { delay, ranges, ecn });
-                let data = *b"qechoecn";
-                connection.send(one_rtt([ack, Frame::PathChallenge { data }]).once());
-                connection.lives()
-            })
+            // What confirms the handshake is the first that is acknowledged with wrong counts.
+            let mut connection = run.before_finished(|_| {})?;
+            let behaviour = &mut connection.endpoint_mut().behaviour;
+            (behaviour.acknowledges, behaviour.sends_crypto) = (false, true);
+            stops_marking(&mut connection.confirmed()?, acknowledge_without_counting)
         }),
 ];
+
+/// Acknowledges the newest packet with ECN counts of 0, and asks for more; tells, if the peer
+/// answers, whether it had marked the packet, and had not heard of it, nor of one behind it: no
+/// other acknowledgement need fail a validation (RFC 9000 §13.4.2.1).
+fn acknowledge_without_counting(connection: &mut Connection) -> Option<bool> {
+    // Some keep no record of packets that are nothing but acknowledgements.
+    let newest = connection
+        .received_packets()
+        .filter(|packet| packet.is_ack_eliciting())
+        .max_by_key(|packet| packet.number)?;
+    let largest = newest.number;
+    let is_new = is_marked(newest) && largest_told(connection) < Some(largest);
+    let none = EcnCounts {
+        ect0: 0,
+        ect1: 0,
+        ce: 0,
+    };
+    let (delay, ranges, ecn) = (0, vec![largest..=largest], Some(none));
+    let ack = Frame::Ack(Ack { delay, ranges, ecn });
+    let data = *b"qechoecn";
+    connection.send(one_rtt([ack, Frame::PathChallenge { data }]).once());
+    connection.lives().then_some(is_new)
+}
+
+fn is_marked(packet: &ReceivedPacket) -> bool {
+    matches!(packet.ecn, Ecn::Ect0 | Ecn::Ect1)
+}
 
 /// Sends packets with marks, and compares what is told of them.
 fn counts(run: &mut Run<'_>, marks: &[Ecn]) -> Judged {
@@ -125,27 +138,28 @@ fn told_counts(packet: &ReceivedPacket) -> Option<[u64; 3]> {
 }
 
 /// Acknowledges marked packets in a way that must make an end of them; whether a peer that tries
-/// again later does so is its own affair.
+/// again later does so is its own affair. Each acknowledgement tells, if there is an answer, whether
+/// it had to.
 fn stops_marking(
     connection: &mut Connection,
-    acknowledge: impl Fn(&mut Connection) -> bool,
+    acknowledge: fn(&mut Connection) -> Option<bool>,
 ) -> Judged {
     const ROUNDS: usize = 12;
-    let is_marked = |packet: &&ReceivedPacket| matches!(packet.ecn, Ecn::Ect0 | Ecn::Ect1);
-    let is_tracked = |packet: &ReceivedPacket| is_marked(&packet) && packet.is_ack_eliciting();
+    let is_tracked = |packet: &ReceivedPacket| is_marked(packet) && packet.is_ack_eliciting();
     if !connection.endpoint().received().iter().any(is_tracked) {
         return Err(not_applicable(
             "no packets that are acknowledged come with ECT",
         ));
     }
-    let mut before = 0;
+    let (mut before, mut had_to) = (0, false);
     for round in 0..2 * ROUNDS {
         if round == ROUNDS {
             before = connection.received_packets().count();
         }
-        if !acknowledge(connection) {
+        let Some(has_to) = acknowledge(connection) else {
             return Err(not_reached("no answer any more"));
-        }
+        };
+        had_to |= has_to && round < ROUNDS;
     }
     let later = connection.received_packets().skip(before);
     // What asks a path, or answers it, may go unmarked whatever the counts are.
@@ -155,7 +169,10 @@ fn stops_marking(
     if later.is_empty() {
         return Err(not_reached("nothing but answers to PATH_CHALLENGE"));
     }
-    let marked = later.iter().copied().filter(is_marked).count();
+    let marked = later.iter().filter(|packet| is_marked(packet)).count();
+    if marked == later.len() && !had_to {
+        return Err(not_reached("no marked packet was acknowledged"));
+    }
     let wrong =
         (marked == later.len()).then(|| format!("{marked} of {marked} later packets have ECT"));
     Ok(judge_wrong(

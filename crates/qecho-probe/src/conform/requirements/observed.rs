@@ -17,6 +17,7 @@ use super::parameters::set;
 use crate::conform::{
     Connection, Finding, Judged, Run, Verdict,
     attempts::ATTEMPTS,
+    connection::{judge_wrong, not_applicable},
     requirement::{Requirement, Side::Client, must, rfc, should},
 };
 
@@ -57,7 +58,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("The reserved bits are 0; the fixed bit is 1 where grease_quic_bit is unknown.")
         .stimulus("Handshake, without grease_quic_bit")
         .expected("packets with these bits as they have to be")
-        .script(|run| looks_right(run, wrong_bits)),
+        .script(bits_of_headers),
     must("C133", Client, rfc(9000, "12.4"))
         .text("A frame type has the shortest encoding.")
         .stimulus("Handshake")
@@ -202,17 +203,26 @@ fn invalid_value(connection: &Connection) -> Option<String> {
     invalid.next()
 }
 
-fn wrong_bits(connection: &Connection) -> Option<String> {
+/// Looks at the bits of a client's headers. Before it knows our parameters, one with a token may go
+/// by those of whoever gave it (RFC 9287 §3.1), which it may have met under the same name.
+fn bits_of_headers(run: &mut Run<'_>) -> Judged {
     const FIXED_BIT: u8 = 0x40;
-    let mut packets = connection.endpoint().received().iter();
-    let is_wrong = |packet: &&ReceivedPacket| {
-        packet.reserved_bits() != 0 || packet.first_byte & FIXED_BIT == 0
-    };
-    let packet = packets.find(is_wrong)?;
-    Some(format!(
-        "a packet whose first byte is {:#04x}",
-        packet.first_byte
-    ))
+    let mut connection = run.open()?;
+    connection.lives();
+    let has_token = !connection.first_header()?.token.is_empty();
+    let is_unfixed = |packet: &&ReceivedPacket| packet.first_byte & FIXED_BIT == 0;
+    let may_be = |packet: &ReceivedPacket| has_token && packet.level != Level::OneRtt;
+    let packets = || connection.endpoint().received().iter();
+    let wrong = packets()
+        .find(|packet| packet.reserved_bits() != 0 || is_unfixed(packet) && !may_be(packet));
+    let wrong =
+        wrong.map(|packet| format!("a packet whose first byte is {:#04x}", packet.first_byte));
+    match wrong.is_none() && packets().any(|packet| is_unfixed(&packet)) {
+        true => Err(not_applicable(
+            "the token may be of a server that takes packets without the fixed bit",
+        )),
+        false => Ok(judge_wrong(wrong, "as it has to be")),
+    }
 }
 
 fn long_frame_type(connection: &Connection) -> Option<String> {

@@ -11,7 +11,7 @@ use qecho_peer::{
     endpoint::{Endpoint, Parameters, ServerConfig, integer_value},
     received::ReceivedPacket,
     rules::Rule,
-    tls::{EarlyData, Level, Tickets},
+    tls::{EarlyData, Level, Tickets, extension_type::PRE_SHARED_KEY},
 };
 
 use super::{parameters::set, sent::broken};
@@ -95,6 +95,29 @@ fn resuming(
     first: Change<'_>,
     second: Change<'_>,
 ) -> Result<Connection, Finding> {
+    let connection = coming_again(run, first, second)?;
+    match early_data(connection.endpoint()) {
+        EarlyData::NotOffered => Err(not_applicable("the client does not come again with 0-RTT")),
+        _ => Ok(connection),
+    }
+}
+
+/// Tells whether a client that has a ticket offers it when it comes again.
+///
+/// # Errors
+/// It does not come again.
+pub(super) fn uses_tickets(run: &mut Run<'_>) -> Result<bool, Finding> {
+    let connection = coming_again(run, &|_| {}, &|_| {})?;
+    let hello = connection.endpoint().client_hello();
+    Ok(hello.is_some_and(|hello| hello.extension(PRE_SHARED_KEY).is_some()))
+}
+
+/// Gives a client a ticket, and serves it again until it has said what it wants.
+fn coming_again(
+    run: &mut Run<'_>,
+    first: Change<'_>,
+    second: Change<'_>,
+) -> Result<Connection, Finding> {
     // Tickets of other runs, of servers with other limits, are those of a stranger.
     let mut tickets = Tickets::new([0; 32]).with_early_data([]);
     let before = run.serve(|config| {
@@ -121,10 +144,7 @@ fn resuming(
     let is_read =
         |endpoint: &Endpoint| endpoint.has_keys(Level::Handshake) || endpoint.tls_error().is_some();
     connection.wait_for(is_read, patience);
-    match early_data(connection.endpoint()) {
-        EarlyData::NotOffered => Err(not_applicable("the client does not come again with 0-RTT")),
-        _ => Ok(connection),
-    }
+    Ok(connection)
 }
 
 /// Tells whether the client has acknowledged a ticket.

@@ -6,7 +6,7 @@ use qecho_packet::{
     TransportParameters,
     close::{TRANSPORT_PARAMETER_ERROR, VERSION_NEGOTIATION_ERROR},
     text::counted,
-    wire::{ConnectionId, Frame, PacketType, write_integer},
+    wire::{ConnectionId, Frame, PacketType, packets, write_integer},
 };
 use qecho_peer::{
     endpoint::{Parameters, VERSION_1, version_negotiation as answer_of_versions},
@@ -16,7 +16,7 @@ use qecho_peer::{
 use super::parameters::set;
 use crate::conform::{
     Expected, Finding, Judged, Run, Verdict,
-    attempts::{ATTEMPTS, kind_words, packet_type},
+    attempts::{ATTEMPTS, judge_ignored, kind_words, packet_type},
     connection::{not_applicable, not_reached},
     expected::close_words,
     requirement::{
@@ -45,8 +45,8 @@ pub(super) static ROWS: &[Requirement] = &[
     must("V02", Server, rfc(9000, "5.2.2"))
         .text("A small packet of an unknown version is dropped.")
         .stimulus("Unknown version in 1199 bytes")
-        .expected("no answer")
-        .script(|run| is_ignored(run, UNKNOWN_VERSION, &[0xd1; 8], 1_199)),
+        .expected("no answer, or none to 600 bytes if some version begins in fewer than 1200")
+        .script(small_packets),
     must("V03", Server, rfc(9000, "6.1"))
         .text("A Version Negotiation packet is never answered by another one.")
         .stimulus("Version Negotiation packet to the server")
@@ -332,14 +332,59 @@ pub(super) fn is_ignored(
     destination: &[u8],
     size: usize,
 ) -> Judged {
+    let answer = first_answer(run, version, destination, size)?;
+    Ok(judge_ignored(answer.as_deref()))
+}
+
+/// Sends long headers of a version to a connection ID, whatever is behind them; returns what is
+/// answered first, if anything is.
+fn first_answer(
+    run: &mut Run<'_>,
+    version: u32,
+    destination: &[u8],
+    size: usize,
+) -> Result<Option<Vec<u8>>, Finding> {
     let forms: [Form; 2] = [long_header, like_an_initial_packet];
     for form in forms {
-        let finding = run.is_ignored(&form(version, destination, &[0x51; 8], size))?;
-        if finding.verdict != Verdict::Pass {
-            return Ok(finding);
+        let connection = run.sent_twice(&form(version, destination, &[0x51; 8], size))?;
+        if let Some(answer) = connection.answers().first() {
+            return Ok(Some(answer.to_vec()));
         }
     }
-    Ok(Finding::new(Verdict::Pass, "no answer"))
+    Ok(None)
+}
+
+/// Sends small packets of an unknown version. A server may speak one whose first packets are
+/// smaller than those of version 1 (RFC 9000 §5.2.2), but none begins in 600 bytes.
+fn small_packets(run: &mut Run<'_>) -> Judged {
+    let mut answer_to = |size| first_answer(run, UNKNOWN_VERSION, &[0xd1; 8], size);
+    let answer = answer_to(1_199)?;
+    if !answer.as_deref().is_some_and(lists_another_version) {
+        return Ok(judge_ignored(answer.as_deref()));
+    }
+    let finding = judge_ignored(answer_to(600)?.as_deref());
+    Ok(match finding.verdict {
+        Verdict::Pass => Finding::new(
+            Verdict::Pass,
+            "no answer to 600 bytes, and some version may begin in fewer than 1200",
+        ),
+        _ => finding,
+    })
+}
+
+/// Tells whether Version Negotiation lists a version that is neither of an RFC nor of its drafts,
+/// nor reserved (RFC 9000 §15).
+fn lists_another_version(answer: &[u8]) -> bool {
+    let is_known = |version: u32| {
+        matches!(version, VERSION_1 | VERSION_2)
+            || version >> 8 == 0x00ff_0000
+            || version & 0x0f0f_0f0f == 0x0a0a_0a0a
+    };
+    let first = packets(answer, 0).next().and_then(Result::ok);
+    first.is_some_and(|packet| {
+        let mut versions = packet.header.versions.into_iter();
+        versions.any(|version| !is_known(version))
+    })
 }
 
 /// Sends a packet of an unknown version with connection IDs of so many bytes, again if it is not
@@ -418,6 +463,23 @@ mod tests {
         assert_eq!((initial.len(), noise.len()), (1_199, 1_199));
         assert_eq!(packet_type(&initial), Some(PacketType::Initial));
         assert_eq!(packet_type(&noise), None);
+    }
+
+    #[test]
+    fn versions_of_rfcs_drafts_and_grease_begin_in_1200_bytes_and_others_may_not() {
+        let lists = |version: u32| {
+            let ids = [[0xd1; 8], [0x51; 8]];
+            let mut answer = long_header(0, &ids[0], &ids[1], 23);
+            for version in [VERSION_1, version] {
+                answer.extend(version.to_be_bytes());
+            }
+            lists_another_version(&answer)
+        };
+        for known in [VERSION_2, 0xff00_001d, UNKNOWN_VERSION] {
+            assert!(!lists(known), "{known:#x}");
+        }
+        assert!(lists(u32::from_be_bytes(*b"Q046")));
+        assert!(!lists_another_version(&[0x40; 30]));
     }
 
     #[test]

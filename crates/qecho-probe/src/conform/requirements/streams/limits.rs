@@ -47,6 +47,12 @@ pub(super) fn data_beyond_the_window_of_its_stream(run: &mut Run<'_>) -> Judged 
 /// Resets of streams that one packet has place for.
 const RESETS_MAX: u64 = 64;
 
+/// Tells whether one packet has place for so many resets, and a stream is left that was not reset:
+/// whatever comes on one that was may be ignored (RFC 9000 §4.5).
+fn leaves_one(resets: u64, streams: u64) -> bool {
+    resets <= RESETS_MAX && resets < streams
+}
+
 /// Each stream stays within its own window, if that can be: the connection's is broken by all
 /// together.
 pub(super) fn a_final_size_beyond_the_window_of_the_connection(run: &mut Run<'_>) -> Judged {
@@ -64,7 +70,7 @@ pub(super) fn a_final_size_beyond_the_window_of_the_connection(run: &mut Run<'_>
     }
     let count = all / window.max(1) + 1;
     let streams = connection.streams_granted(id.direction());
-    if count > RESETS_MAX.min(streams) {
+    if !leaves_one(count, streams) {
         return connection.expect(one_rtt([reset(id, final_size)]), FLOW_CONTROL);
     }
     let ids = (0..count).map(|index| connection.own_stream(id.direction(), index));
@@ -74,7 +80,7 @@ pub(super) fn a_final_size_beyond_the_window_of_the_connection(run: &mut Run<'_>
         return Ok(finding);
     }
     // Windows that grow as fast as they are used would have the same effect.
-    let id = connection.own_stream(id.direction(), count.min(streams - 1));
+    let id = connection.own_stream(id.direction(), count);
     let far = connection.expect(one_rtt([reset(id, INTEGER_MAX)]), FLOW_CONTROL)?;
     Ok(match far.verdict {
         Verdict::Fail => far,
@@ -87,4 +93,16 @@ pub(super) fn a_final_size_beyond_the_window_of_the_connection(run: &mut Run<'_>
             Finding::new(Verdict::Note, seen)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_left_for_the_last_resort() {
+        assert!(leaves_one(2, 3));
+        assert!(!leaves_one(3, 3));
+        assert!(!leaves_one(RESETS_MAX + 1, 100));
+    }
 }

@@ -57,7 +57,7 @@ pub(super) fn key_update_behind_finished(run: &mut Run<'_>) -> Judged {
     let mut connection = run.before_finished(|_| {})?;
     connection.send_message(Level::Handshake, &Message::KeyUpdate(0));
     connection.endpoint_mut().behaviour.sends_crypto = true;
-    connection.expect_in_the_end(UNEXPECTED)
+    unless_finished_is_lost(&mut connection)
 }
 
 /// Sends EndOfEarlyData and Finished in one CRYPTO frame: TLS may wait until it has a whole flight
@@ -77,9 +77,13 @@ pub(super) fn end_of_early_data_before_finished(run: &mut Run<'_>) -> Judged {
     };
     connection.send_message(Level::Handshake, finished);
     connection.endpoint_mut().behaviour.sends_crypto = true;
+    unless_finished_is_lost(&mut connection)
+}
+
+/// Judges what becomes of a message that came with Finished: both may have been lost each time.
+fn unless_finished_is_lost(connection: &mut Connection) -> Judged {
     let finding = connection.expect_in_the_end(UNEXPECTED)?;
     match finding.verdict {
-        // Both messages may have been lost each time.
         Verdict::Fail if !connection.endpoint().is_confirmed() => {
             Err(not_reached("the server takes no Finished"))
         }
