@@ -24,6 +24,15 @@ use crate::{PATIENCE, beginning, server_config, start, start_by_name};
 /// Time in which everything comes on a machine that has more to do.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Stops a server at its end, also at that of a test that fails.
+struct Stopping<'s>(&'s AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// Serves while a test goes on with the address and what is told of visits; returns what was told
 /// and not read by it.
 fn while_serving(test: impl FnOnce(SocketAddr, &Receiver<NamedVisit>)) -> Vec<NamedVisit> {
@@ -41,8 +50,9 @@ fn while_serving(test: impl FnOnce(SocketAddr, &Receiver<NamedVisit>)) -> Vec<Na
     let (told, visits) = channel();
     thread::scope(|scope| {
         let serving = scope.spawn(move || visitors.serve(&move |visit| told.send(visit).unwrap()));
+        let stopping = Stopping(&stopped);
         test(address, &visits);
-        stopped.store(true, SeqCst);
+        drop(stopping);
         serving.join().unwrap().unwrap();
     });
     visits.try_iter().collect()
