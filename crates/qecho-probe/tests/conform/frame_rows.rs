@@ -1,10 +1,14 @@
 //! Mutants of the rows of frames.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use qecho_packet::{close::INTERNAL_ERROR, wire::Frame};
 use qecho_peer::{
-    faults::Fault, packet::one_rtt, rules::Rule, simulated::SimulatedServer, tls::TlsRule,
+    faults::Fault,
+    packet::one_rtt,
+    rules::Rule,
+    simulated::SimulatedServer,
+    tls::{Message, TlsRule},
 };
 
 use crate::{
@@ -57,6 +61,10 @@ fn of_streams() -> Vec<Mutant> {
     vec![
         fails("F04", || ignoring(&[Rule::BidirectionalStreamLimit])),
         fails("F05", || ignoring(&[Rule::UnidirectionalStreamLimit])),
+        // They take one more than they have granted: 100 for 99, 2^18 for 2^18-1.
+        notes("F04", || announcing(&[8, 2, 0x40, 100], 99)),
+        notes("F05", || announcing(&[9, 2, 0x40, 100], 99)),
+        notes("F06", || announcing(&[7, 4, 0x80, 4, 0, 0], 3)),
         fails("F06", || {
             ignoring(&[Rule::StreamDataLimit, Rule::DataLimit])
         }),
@@ -138,6 +146,25 @@ fn of_others() -> Vec<Mutant> {
             good_server().with_faults([Fault::WrongPathResponse])
         }),
     ]
+}
+
+/// A server that announces less in a transport parameter than it goes by, and raises no limits.
+fn announcing(parameter: &'static [u8], less: u8) -> SimulatedServer {
+    let mut config = server_config();
+    config.tls.edit = Some(Arc::new(move |message| {
+        let Message::EncryptedExtensions(extensions) = message else {
+            return;
+        };
+        for (_, content) in extensions {
+            let mut windows = content.windows(parameter.len());
+            if let Some(at) = windows.position(|window| window == parameter) {
+                // Its value has a first byte that tells the length.
+                content[at + 3] = less;
+                content[at + 4..at + parameter.len()].fill(0xff);
+            }
+        }
+    }));
+    SimulatedServer::new(config).with_faults([Fault::NoCredit])
 }
 
 /// A server that takes what breaks these rules.

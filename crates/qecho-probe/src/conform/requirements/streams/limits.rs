@@ -13,35 +13,67 @@ use crate::conform::{Expected, Finding, Judged, Run, Verdict, connection::not_ap
 const FLOW_CONTROL: Expected =
     Expected::close(&[FLOW_CONTROL_ERROR]).unless_the_application_closes();
 
-/// Streams and bytes between a limit and what is beyond it: limits may be raised meanwhile.
+/// Streams and bytes between a limit and what is far beyond it: limits may be raised meanwhile.
 const STREAMS_BEYOND: u64 = 1_000;
 const BYTES_BEYOND: u64 = 1 << 20;
 
 pub(super) fn a_stream_beyond_the_limit(run: &mut Run<'_>, direction: Dir) -> Judged {
-    let mut connection = run.open()?;
-    let index = connection.streams_granted(direction) + STREAMS_BEYOND;
-    if index >= STREAMS_MAX {
-        return Err(not_applicable(
-            "the peer grants all streams that there can be",
-        ));
-    }
-    let id = connection.own_stream(direction, index);
-    connection.expect(
-        one_rtt([data(id, 0)]),
-        Expected::close(&[STREAM_LIMIT_ERROR]),
-    )
+    let opens_one = |run: &mut Run<'_>, beyond: u64| {
+        let mut connection = run.open()?;
+        let index = connection.streams_granted(direction) + beyond;
+        if index >= STREAMS_MAX {
+            return Err(not_applicable(
+                "the peer grants all streams that there can be",
+            ));
+        }
+        let id = connection.own_stream(direction, index);
+        let finding = connection.expect(
+            one_rtt([data(id, 0)]),
+            Expected::close(&[STREAM_LIMIT_ERROR]),
+        )?;
+        Ok((finding, connection.streams_granted(direction) > index))
+    };
+    at_the_limit_and_beyond(run, STREAMS_BEYOND, &opens_one)
 }
 
 pub(super) fn data_beyond_the_window_of_its_stream(run: &mut Run<'_>) -> Judged {
-    let mut connection = run.open()?;
-    let id = connection.open_stream(0)?;
-    let offset = connection.stream_data_granted(id) + BYTES_BEYOND;
-    if offset >= INTEGER_MAX {
-        return Err(not_applicable(
-            "the peer grants all bytes that there can be",
-        ));
+    let sends_a_byte = |run: &mut Run<'_>, beyond: u64| {
+        let mut connection = run.open()?;
+        let id = connection.open_stream(0)?;
+        let offset = connection.stream_data_granted(id) + beyond;
+        if offset >= INTEGER_MAX {
+            return Err(not_applicable(
+                "the peer grants all bytes that there can be",
+            ));
+        }
+        let finding = connection.expect(one_rtt([data(id, offset)]), FLOW_CONTROL)?;
+        Ok((finding, connection.stream_data_granted(id) > offset))
+    };
+    at_the_limit_and_beyond(run, BYTES_BEYOND, &sends_a_byte)
+}
+
+/// Goes beyond a limit by so many; returns what becomes of that, and whether the limit is such by
+/// now that nothing was beyond it.
+type Exceed<'e> = &'e dyn Fn(&mut Run<'_>, u64) -> Result<(Finding, bool), Finding>;
+
+/// Goes beyond a limit by one, and then by far. Who takes one alone may have raised the limit by a
+/// frame that was lost, and is not accused.
+fn at_the_limit_and_beyond(run: &mut Run<'_>, far: u64, exceed: Exceed<'_>) -> Judged {
+    let (by_one, is_raised) = exceed(run, 0)?;
+    if by_one.verdict != Verdict::Fail {
+        return Ok(by_one);
     }
-    connection.expect(one_rtt([data(id, offset)]), FLOW_CONTROL)
+    let (by_far, _) = exceed(run, far)?;
+    Ok(match by_far.verdict {
+        Verdict::Pass if !is_raised => Finding::new(
+            Verdict::Note,
+            format!(
+                "{}; what goes beyond the limit by one was {}",
+                by_far.seen, by_one.seen
+            ),
+        ),
+        _ => by_far,
+    })
 }
 
 /// Resets of streams that one packet has place for.
