@@ -4,7 +4,12 @@
 //! or ended by SIGQUIT, one that was told to ignore a signal goes on, and the system lets no
 //! program be stopped that nobody could continue.
 
-use std::{io, sync::OnceLock, thread};
+use std::{
+    io,
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use rustix::{process::getpgrp, termios::tcgetpgrp};
@@ -23,14 +28,19 @@ const LEAVING: [Signal; 9] = [
     Signal::SIGPROF,
 ];
 
-/// What gives the terminal back.
+/// Time that giving the terminal back may take: one that takes nothing must not make a program
+/// immune to signals.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Callback that gives the terminal back.
 static LEAVE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Calls `leave` before a signal stops or ends the program, and `come_back` when the program goes
 /// on: it may be in the background then, where the terminal is somebody else's.
 ///
 /// The signals are blocked in this thread and in all that it starts, so this is called before any
-/// is started, and once. `come_back` is also called after a SIGSTOP, before which nothing can be
+/// is started, and once; a child process that is started afterwards has them blocked, too.
+/// `come_back` is also called after a SIGSTOP, before which nothing can be
 /// done. `abort` gives nothing back.
 ///
 /// # Errors
@@ -66,10 +76,21 @@ pub fn follow(
     thread.map(drop)
 }
 
-/// Gives the terminal back, if [`follow`] was told how: for a program that is about to end.
+/// Gives the terminal back, if [`follow`] was told how: for a program that is about to end. It
+/// takes a second at most, also of a terminal that takes nothing.
 pub fn leave() {
-    if let Some(leave) = LEAVE.get() {
+    let Some(leave) = LEAVE.get() else {
+        return;
+    };
+    let (sender, has_left) = mpsc::channel();
+    let work = move || {
         leave();
+        // Nobody may wait any more.
+        let _ = sender.send(());
+    };
+    let thread = thread::Builder::new().name("leaving".into()).spawn(work);
+    if thread.is_ok() {
+        let _ = has_left.recv_timeout(LEAVING_PATIENCE);
     }
 }
 

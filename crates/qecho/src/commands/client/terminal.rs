@@ -106,11 +106,14 @@ fn leave() {
     let Ok(found) = tcgetattr(io::stdin()) else {
         return;
     };
-    if is_asking(&found) {
-        write(LEAVE_EDITOR);
-    }
+    let was_asking = is_asking(&found);
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, original);
     settings.at_stop = Some(found);
+    // A terminal that takes nothing must not keep others from giving it back.
+    drop(settings);
+    if was_asking {
+        write(LEAVE_EDITOR);
+    }
 }
 
 /// Takes the terminal again, and shows the question again. In the background the line editor
@@ -119,10 +122,12 @@ fn come_back(mut screen: Screen, again: &str) {
     if !job_control::is_in_foreground() {
         return;
     }
-    let Some(found) = settings().at_stop.take() else {
+    let mut settings = settings();
+    let Some(found) = settings.at_stop.take() else {
         return;
     };
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, &found);
+    drop(settings);
     if is_asking(&found) {
         write(ENTER_EDITOR);
         // The question is shown below it.
@@ -173,7 +178,11 @@ impl Terminal {
     /// a person.
     pub(super) fn restore(&self) {
         let asked = PromptState::forbid(&self.question);
-        settings().original = None;
+        // From here on nothing is taken back, whatever is continued meanwhile.
+        *settings() = Settings {
+            original: None,
+            at_stop: None,
+        };
         self.screen.take_back(|had_lines| {
             if asked {
                 self.await_change();
