@@ -12,12 +12,14 @@ use qecho_peer::endpoint::version_negotiation;
 /// answers it is smaller.
 const ANSWERED_MIN: usize = 1_200;
 
-/// Tells whether a datagram begins a connection: it has an Initial packet that opens with the keys
-/// of its own destination (RFC 9001 §5.2), which noise has not.
+/// Tells whether a datagram begins a connection: its first packet is an Initial packet that opens
+/// with the keys of its own destination (RFC 9001 §5.2), which noise has not.
+///
+/// What follows has the same destination, or is discarded (RFC 9000 §12.2): keys are made once for
+/// a datagram, whatever is in it.
 pub(super) fn is_beginning(datagram: &[u8]) -> bool {
-    packets(datagram, 0)
-        .map_while(Result::ok)
-        .any(|packet| opens(&packet))
+    let first = packets(datagram, 0).next();
+    first.is_some_and(|first| first.is_ok_and(|packet| opens(&packet)))
 }
 
 /// Answers a client that speaks another version than 1 by the one that there is (RFC 9000 §6.1);
@@ -30,12 +32,10 @@ pub(super) fn answer_other_version(outlet: &Outlet, arrival: &Arrival) {
     }
 }
 
-/// Returns the destinations of the packets of a datagram that have long headers.
-pub(super) fn long_destinations(datagram: &[u8]) -> impl Iterator<Item = ConnectionId> {
-    let packets = packets(datagram, 0).map_while(Result::ok);
-    packets
-        .take_while(|packet| packet.header.version.is_some())
-        .map(|packet| packet.header.destination)
+/// Returns the destination of a datagram that begins with a long header.
+pub(super) fn long_destination(datagram: &[u8]) -> Option<ConnectionId> {
+    let header = packets(datagram, 0).next()?.ok()?.header;
+    header.version.is_some().then_some(header.destination)
 }
 
 fn opens(packet: &Protected<'_>) -> bool {

@@ -14,7 +14,7 @@ use qecho_io::{Arrival, ListeningPort};
 use qecho_packet::wire::ConnectionId;
 
 use super::{
-    beginning::{answer_other_version, is_beginning, long_destinations},
+    beginning::{answer_other_version, is_beginning, long_destination},
     visit,
 };
 use crate::remote::LOOK_INTERVAL;
@@ -63,7 +63,7 @@ impl Door {
             let Some(arrival) = self.port.receive(now)? else {
                 break;
             };
-            for id in long_destinations(&arrival.contents) {
+            if let Some(id) = long_destination(&arrival.contents) {
                 self.learn(id);
             }
         }
@@ -91,7 +91,7 @@ impl Door {
 
     /// Tells whether a datagram begins a connection, to a connection ID that nobody has used yet.
     fn is_begun_by(&self, datagram: &[u8]) -> bool {
-        let first = long_destinations(datagram).next();
+        let first = long_destination(datagram);
         first.is_some_and(|id| !self.known.contains(&id)) && is_beginning(datagram)
     }
 }

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use qecho_packet::text::counted;
+use qecho_packet::text::{counted, name};
 use serde_json::json;
 
 use crate::conform::{Event, Requirement, write};
@@ -36,8 +36,9 @@ pub fn announcement(command: Option<&str>, requirements: usize, place: &str, ca:
     let count = counted(requirements as u64, "requirement");
     match command {
         Some(command) => format!(
-            "trying {count} on `{command}`, which is run for each connection to {place} (CA: \
-             {ca}); it is sent what no server may send"
+            "trying {count} on `{}`, which is run for each connection to {place} (CA: {ca}); it \
+             is sent what no server may send",
+            name(command)
         ),
         None => format!(
             "trying {count} on the client that visits {place}, a connection for each (CA: {ca}); \

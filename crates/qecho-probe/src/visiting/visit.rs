@@ -21,7 +21,7 @@ use qecho_peer::{
     network::{Ecn, Network, PathId, Received},
 };
 
-use super::{Caller, beginning::long_destinations};
+use super::{Caller, beginning::long_destination};
 use crate::remote::{LOOK_INTERVAL, SharedObserver, bits, codepoint, locked};
 
 /// Datagrams in which a ClientHello has to be.
@@ -145,7 +145,7 @@ impl<I: Inbox> Visit<I> {
             second.remote = arrival.remote;
         }
         self.show(Direction::Received, path, arrival.ecn, &arrival.contents);
-        for id in long_destinations(&arrival.contents) {
+        if let Some(id) = long_destination(&arrival.contents) {
             self.inbox.learn(id);
         }
         Received {

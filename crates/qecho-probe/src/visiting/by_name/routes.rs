@@ -17,7 +17,7 @@ use qecho_packet::wire::{ConnectionId, packets};
 use crate::{
     remote::locked,
     visiting::{
-        beginning::{answer_other_version, is_beginning, long_destinations},
+        beginning::{answer_other_version, is_beginning, long_destination},
         visit,
     },
 };
@@ -28,6 +28,8 @@ pub(super) const VISITS_MAX: usize = 64;
 pub(super) const VISITS_PER_ADDRESS_MAX: usize = 48;
 /// Datagrams of a visit that wait to be read; others are lost, as in a kernel whose buffer is full.
 const WAITING_MAX: usize = 1_024;
+/// Connection IDs by which a visit is known: those that its client chose or was given.
+const IDS_PER_VISIT_MAX: usize = 64;
 /// Connection IDs of visits that are over; beyond them all are forgotten.
 const OLD_MAX: usize = 1 << 16;
 /// Bytes of the connection IDs by which clients send short headers to us.
@@ -66,7 +68,7 @@ impl Routes {
         arrival: Arrival,
     ) -> Option<(Arrival, Inbox)> {
         let mut all = locked(routes);
-        let (id, is_long) = match long_destinations(&arrival.contents).next() {
+        let (id, is_long) = match long_destination(&arrival.contents) {
             Some(id) => (id, true),
             None => {
                 let first = packets(&arrival.contents, SHORT_LENGTH).next()?.ok()?;
@@ -89,8 +91,7 @@ impl Routes {
             answer_other_version(outlet, &arrival);
             return None;
         }
-        let ids = long_destinations(&arrival.contents).collect();
-        let (number, receiver) = all.admit(arrival.remote, ids)?;
+        let (number, receiver) = all.admit(arrival.remote, HashSet::from([id]))?;
         let inbox = Inbox {
             number,
             receiver,
@@ -122,6 +123,15 @@ impl Routes {
         self.visits.insert(self.begun, route);
         Some((self.begun, receiver))
     }
+
+    /// Knows a visit by another connection ID.
+    fn learn(&mut self, visit: u64, id: ConnectionId) {
+        if let Some(route) = self.visits.get_mut(&visit)
+            && route.ids.len() < IDS_PER_VISIT_MAX
+        {
+            route.ids.insert(id);
+        }
+    }
 }
 
 /// Returns what stands for all addresses of one host: those of loopback are one, and of IPv6 the
@@ -145,20 +155,17 @@ impl visit::Inbox for Inbox {
     }
 
     fn learn(&mut self, id: ConnectionId) {
-        let mut routes = locked(&self.routes);
-        if let Some(route) = routes.visits.get_mut(&self.number) {
-            route.ids.insert(id);
-        }
+        locked(&self.routes).learn(self.number, id);
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
         let mut routes = locked(&self.routes);
-        if routes.old.len() > OLD_MAX {
-            routes.old.clear();
-        }
         if let Some(route) = routes.visits.remove(&self.number) {
+            if routes.old.len() + route.ids.len() > OLD_MAX {
+                routes.old.clear();
+            }
             routes.old.extend(route.ids);
         }
     }
@@ -181,5 +188,17 @@ mod tests {
         assert_eq!(crowd, 48);
         assert_eq!(admitted(&mut routes, [192, 0, 2, 1].into()), 16);
         assert_eq!(admitted(&mut routes, [192, 0, 2, 2].into()), 0);
+    }
+
+    #[test]
+    fn a_visit_is_known_by_64_connection_ids_at_the_most() {
+        let mut routes = Routes::default();
+        let remote = SocketAddr::from(([192, 0, 2, 1], 4_433));
+        let (visit, _receiver) = routes.admit(remote, HashSet::new()).expect("there is room");
+        for number in 0..10_000_u32 {
+            let id = ConnectionId::new(&number.to_be_bytes()).expect("four bytes are an ID");
+            routes.learn(visit, id);
+        }
+        assert_eq!(routes.visits[&visit].ids.len(), 64);
     }
 }
