@@ -239,7 +239,7 @@ fn is_echoed(connection: &mut Connection, index: u64) -> bool {
     }
     let id = connection.own_stream(Dir::Bidirectional, index);
     connection.endpoint_mut().write(id, b"a", true);
-    let patience = connection.patience / 2;
+    let patience = connection.patience;
     let has_come = |endpoint: &Endpoint| {
         let stream = endpoint.stream(id);
         stream.is_some_and(|stream| !stream.data.is_empty())

@@ -281,17 +281,23 @@ fn a_protocol_that_nobody_speaks(run: &mut Run<'_>) -> Judged {
         offer_what_nobody_speaks(config);
     })?;
     let judged = connection.expect_of_handshake(Expected::close(&[NO_APPLICATION_PROTOCOL]));
-    match offers {
-        true => judged,
-        false => judged.and(Err(not_applicable(
+    let negotiated = connection.endpoint().negotiated();
+    let agreed = negotiated.and_then(|negotiated| negotiated.alpn.as_deref());
+    match (agreed == Some(SPOKEN_BY_NOBODY), offers) {
+        // It can be agreed on, then.
+        (true, _) => Err(not_applicable("the server agrees to any protocol")),
+        (false, true) => judged,
+        (false, false) => judged.and(Err(not_applicable(
             "the server is not asked for a protocol",
         ))),
     }
 }
 
+const SPOKEN_BY_NOBODY: &[u8] = b"nobody-speaks-this";
+
 /// Offers nothing else than an application protocol that nobody speaks.
 pub(super) fn offer_what_nobody_speaks(config: &mut ClientConfig) {
-    config.tls.alpn = vec![b"nobody-speaks-this".to_vec()];
+    config.tls.alpn = vec![SPOKEN_BY_NOBODY.to_vec()];
     let ignored = [TlsRule::AlpnAgreed, TlsRule::AlpnOffered];
     config.tls.ignore.extend(ignored);
 }
