@@ -40,21 +40,23 @@ static LEAVE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 ///
 /// The signals are blocked in this thread and in all that it starts, so this is called before any
 /// is started, and once; a child process that is started afterwards has them blocked, too.
-/// `come_back` is also called after a SIGSTOP, before which nothing can be
-/// done. `abort` gives nothing back.
+/// `come_back` is also called after a SIGSTOP, before which nothing can be done. Other signals than
+/// these, and `abort`, give nothing back.
 ///
 /// # Errors
 ///
-/// Fails without a thread for it.
+/// Fails without a thread for it, and if it is called again.
 pub fn follow(
     leave: impl Fn() + Send + Sync + 'static,
     come_back: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
     let continued = [Signal::SIGCONT];
     let signals: SigSet = LEAVING.into_iter().chain(continued).collect();
+    let is_first = LEAVE.set(Box::new(leave)).is_ok();
+    if !is_first {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     signals.thread_block()?;
-    // A second call changes nothing.
-    let _ = LEAVE.set(Box::new(leave));
     let work = move || {
         while let Ok(signal) = signals.wait() {
             if signal != Signal::SIGCONT {

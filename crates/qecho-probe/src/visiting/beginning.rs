@@ -15,8 +15,8 @@ const ANSWERED_MIN: usize = 1_200;
 /// Tells whether a datagram begins a connection: its first packet is an Initial packet that opens
 /// with the keys of its own destination (RFC 9001 §5.2), which noise has not.
 ///
-/// What follows has the same destination, or is discarded (RFC 9000 §12.2): keys are made once for
-/// a datagram, whatever is in it.
+/// The packets behind it have the same destination, or are discarded (RFC 9000 §12.2): keys are
+/// made once for a datagram, whatever is in it.
 pub(super) fn is_beginning(datagram: &[u8]) -> bool {
     let first = packets(datagram, 0).next();
     first.is_some_and(|first| first.is_ok_and(|packet| opens(&packet)))

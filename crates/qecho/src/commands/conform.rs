@@ -381,7 +381,10 @@ fn shown(arguments: &ConformArguments) -> Result<Vec<&'static Requirement>, Fail
 }
 
 fn side(arguments: &ConformArguments) -> Side {
-    [Side::Server, Side::Client][usize::from(arguments.client)]
+    match arguments.client {
+        true => Side::Client,
+        false => Side::Server,
+    }
 }
 
 fn rows(selection: &Selection) -> Result<Vec<&'static Requirement>, Failure> {

@@ -1,5 +1,5 @@
-//! The terminal while all of it is drawn on: taken, and given back however the program stops or
-//! ends. In the background nothing is done to it.
+//! The terminal while all of it is drawn on: taken, and given back when the program ends by itself
+//! or one of the signals of [`job_control`] stops or ends it. In the background nothing is done to it.
 
 use std::{
     io::{self, Write},
@@ -41,7 +41,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     is_stale: false,
 });
 
-/// What the terminal is to this program.
+/// Use that this program makes of the terminal.
 struct State {
     /// Its settings outside of the picture, while it is taken.
     usual: Option<Termios>,

@@ -61,8 +61,8 @@ fn resolve(host_port: &HostPort) -> Result<Vec<SocketAddr>, Failure> {
 /// certificates do not have: up to four numbers, the last of which stands for all bytes that are
 /// left (inet_aton).
 ///
-/// What only looks like one stays a name: an address that somebody's DNS gives for it must not
-/// become the identity that is verified.
+/// A name that only looks like one stays a name: an address that somebody's DNS gives for it must
+/// not become the identity that is verified.
 fn old_form(name: &str) -> Option<Ipv4Addr> {
     let numbers: Option<Vec<u32>> = name.split('.').map(number).collect();
     let numbers = numbers?;

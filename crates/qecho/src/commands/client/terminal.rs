@@ -1,5 +1,5 @@
-//! The terminal of a prompt: silent while there is no question, and given back as it was however
-//! the program stops or ends.
+//! The terminal of a prompt: silent while there is no question, and given back as it was when the
+//! program ends by itself or one of the signals of [`job_control`] stops or ends it.
 
 use std::{
     io::{self, Write},
@@ -58,7 +58,7 @@ const LOOKS_MAX: usize = 200;
 /// below the question or not at all.
 const SHOWING: Duration = Duration::from_millis(200);
 
-/// What the line editor asks a terminal for (bracketed paste), and the end of it.
+/// Sequences by which the line editor begins bracketed paste, and ends it.
 const ENTER_EDITOR: &[u8] = b"\x1b[?2004h";
 const LEAVE_EDITOR: &[u8] = b"\x1b[?2004l";
 
@@ -72,7 +72,7 @@ pub(super) fn is_edited() -> bool {
     colour::takes_sequences() && !is_named
 }
 
-/// What the terminal has to get when a signal comes.
+/// Settings that the terminal gets when a signal comes.
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     original: None,
     at_stop: None,
