@@ -1,4 +1,4 @@
-//! The echo server: [`Echo`] as the application of a [`qecho_io::Server`].
+//! The echo server: [`Echo`] as the application of a [`qecho_io::Server`]. [`start`] runs one.
 
 mod config;
 mod echo;
@@ -6,6 +6,7 @@ mod ending;
 mod rate_limit;
 mod report;
 mod server_log;
+mod start;
 mod unsent;
 
 pub use self::{
@@ -15,4 +16,5 @@ pub use self::{
     rate_limit::{EVENTS_PER_SECOND_MAX, LINES_PER_SECOND_MAX},
     report::Report,
     server_log::{NOTICES_MAX, Notice, NoticeKind},
+    start::{start, start_on},
 };

@@ -17,7 +17,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "qecho-cert",
     "qecho-echo",
     "qecho-engine",
@@ -29,14 +29,18 @@ const CRATES: [&str; 11] = [
     "qecho-peer",
     "qecho-probe",
     "qecho-terminal",
+    "qecho-trace",
 ];
+
+/// The command line, whose API is one function. What else it implements is for itself alone.
+const COMMAND_LINE: &str = "qecho-cli";
 
 /// Set to write the files anew.
 const UPDATE: &str = "UPDATE_PUBLIC_API";
 
 #[test]
 fn each_crate_has_what_its_page_on_crates_io_shows() {
-    for name in CRATES {
+    for name in CRATES.into_iter().chain([COMMAND_LINE]) {
         let folder = crate_folder(name);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a crate has one");
         for key in ["description", "readme", "keywords", "categories", "include"] {

@@ -1,17 +1,9 @@
-//! qecho: echo over pure QUIC.
+//! qecho: echo over pure QUIC. What a person types and sees is the crate `qecho-cli`.
 //!
-//! `args` says what was typed, `commands` does it, `render` writes what is
-//! seen.
-
-mod args;
-mod commands;
-mod exit;
-mod render;
-mod stderr;
+//! At the end all crates are optimised as one, at this package's level (`[profile.dist]`). That has
+//! to be the highest, so that what is better small stays out of here.
 
 use std::process::ExitCode;
-
-use crate::args::Arguments;
 
 /// A stream, a handshake and a packet each take memory and give it back; this
 /// does so cheaper than the C library (docs/performance.md).
@@ -19,13 +11,5 @@ use crate::args::Arguments;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match commands::run(Arguments::read()) {
-        Ok(ending) => ending.into(),
-        Err(failure) => {
-            if let Some(error) = &failure.error {
-                stderr::say_failure(format_args!("{error:#}"), failure.hint.as_deref());
-            }
-            failure.exit.into()
-        }
-    }
+    qecho_cli::run()
 }

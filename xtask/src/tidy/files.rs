@@ -12,7 +12,12 @@ const EMPTY_NAMES: &[&str] = &[
 
 /// Crates that others use in tests alone, or that are the program: cargo-deny cannot tell.
 const TESTED_WITH: &[&str] = &["qecho-netsim", "qecho-testkit"];
-const USERS: &[&str] = &["bench/", "crates/qecho/", "crates/qecho-testkit/", "fuzz/"];
+const USERS: &[&str] = &[
+    "bench/",
+    "crates/qecho-cli/",
+    "crates/qecho-testkit/",
+    "fuzz/",
+];
 
 /// Asks to split a file that cannot be read in one go.
 pub(super) fn are_short(tree: &Tree) -> Vec<Finding> {
@@ -120,6 +125,6 @@ mod tests {
         let tested_with = "[dependencies]\na = 1\n[dev-dependencies]\nqecho-netsim = 1";
         assert_eq!(fires(measure, used), 1);
         assert_eq!(fires(measure, tested_with), 0);
-        assert_eq!(fires("crates/qecho/Cargo.toml", used), 0);
+        assert_eq!(fires("crates/qecho-cli/Cargo.toml", used), 0);
     }
 }

@@ -15,7 +15,7 @@ struct Ban {
     message: &'static str,
 }
 
-const PROGRAM: &str = "crates/qecho/";
+const PROGRAM: &str = "crates/qecho-cli/";
 /// This file holds all of the words, and its tests bad samples.
 const SELF: &str = "xtask/src/tidy";
 
@@ -67,11 +67,11 @@ const BANS: &[Ban] = &[
     },
     Ban {
         message: "what was typed must not name what is seen; `commands` sees both",
-        ..Ban::imports("crates/qecho/src/args", &["render"])
+        ..Ban::imports("crates/qecho-cli/src/args", &["render"])
     },
     Ban {
         message: "what is seen must not name what was typed; `commands` sees both",
-        ..Ban::imports("crates/qecho/src/render", &["args"])
+        ..Ban::imports("crates/qecho-cli/src/render", &["args"])
     },
     Ban::imports("crates/qecho-echo/src/client", &["server"]),
     Ban::imports("crates/qecho-echo/src/server", &["client"]),
@@ -209,8 +209,8 @@ mod tests {
             "crates/qecho-echo/src/server/echo.rs:1: use super::super::client::Config;",
             "crates/qecho-echo/src/server.rs:1: use super::client;",
             "crates/qecho-measure/src/ping/probes.rs:1: crate::bench::run()",
-            "crates/qecho/src/args/client.rs:1: use crate::render::Style;",
-            "crates/qecho/src/render.rs:2: use crate::args;",
+            "crates/qecho-cli/src/args/client.rs:1: use crate::render::Style;",
+            "crates/qecho-cli/src/render.rs:2: use crate::args;",
             "crates/qecho-engine/src/shard/timers.rs:1: SystemTime::now()",
             "crates/a/src/b.rs:2: pub(crate) mod common;",
             "a.rs:1: // TODO later",
@@ -228,15 +228,15 @@ mod tests {
     fn words_stand_where_they_may_and_in_other_senses() {
         for line in [
             "crates/qecho-engine/src/a.rs:1: use quinn_proto::Endpoint;",
-            "crates/qecho/src/a.rs:1: use clap::Parser;",
+            "crates/qecho-cli/src/a.rs:1: use clap::Parser;",
             "crates/qecho-io/src/a.rs:1: use overclap::X;",
             "examples/a.rs:1: fn main() -> anyhow::Result<()> {",
             "crates/qecho-echo/src/server/echo.rs:1: use crate::server::A; use crate::words::B;",
             "crates/qecho-echo/src/server/echo.rs:1: use rustls::client::Verifier;",
             "crates/qecho-echo/src/lib.rs:1: use crate::client::Config;",
-            "crates/qecho/src/args/client.rs:1: use crate::args::server;",
-            "crates/qecho/src/commands.rs:1: use crate::{args, render};",
-            "crates/qecho/src/main.rs:1: SystemTime::now()",
+            "crates/qecho-cli/src/args/client.rs:1: use crate::args::server;",
+            "crates/qecho-cli/src/commands.rs:1: use crate::{args, render};",
+            "crates/qecho-cli/src/lib.rs:1: SystemTime::now()",
             "crates/a/src/b.rs:1: mod utility; let shared = 1;",
             "a.rs:1: let todos = AUTODOC;",
         ] {
