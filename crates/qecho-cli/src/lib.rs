@@ -27,3 +27,8 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
