@@ -86,6 +86,19 @@ fn requirements_are_listed_and_chosen_by_name_and_section() {
     assert!(list("").len() >= 108);
     assert_eq!(list("--only 9000/19.5"), ["F11", "F12"]);
     assert_eq!(list("--only 9000/19.5,f13 --except F11"), ["F12", "F13"]);
+    for option in [
+        "--output a.html",
+        "--pcap-dir kept",
+        "--expect verdicts.txt",
+        "--expect verdicts.txt --update-expect",
+        "--show F12",
+        "--differences",
+        "--client --by-name",
+    ] {
+        let done = env.qecho(format!("conform --list {option}")).run();
+        done.exits(2).complains("cannot be used with");
+        assert_eq!(done.stdout, "");
+    }
     for (arguments, reason) in [
         ("--only F99", "`F99` names no requirement of a server"),
         ("--only C01", "C01 is not demanded of a server"),

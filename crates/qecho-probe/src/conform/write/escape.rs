@@ -21,9 +21,20 @@ pub(super) fn escaped(text: &str) -> String {
     harmless
 }
 
+/// The same inside an attribute, where readers take what ends a line for a space unless it is
+/// escaped (XML 1.0 §3.3.3).
+pub(super) fn escaped_attribute(text: &str) -> String {
+    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attribute_keeps_its_lines() {
+        assert_eq!(escaped_attribute("a\n\tb\r"), "a&#10;&#9;b\\r");
+    }
 
     #[test]
     fn what_would_mean_something_means_nothing() {

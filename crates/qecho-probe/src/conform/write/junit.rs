@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::{Origin, escape::escaped, text};
+use super::{
+    Origin,
+    escape::{escaped, escaped_attribute},
+    text,
+};
 use crate::conform::{Comparison, Report, Row, Verdict};
 
 /// Writes a suite for each peer and a case for each requirement. What is broken has failed, or
@@ -32,9 +36,9 @@ pub fn junit(
         writeln!(
             out,
             "  <testsuite name=\"{}\" {} timestamp=\"{}\" time=\"{}\">",
-            escaped(&report.target),
+            escaped_attribute(&report.target),
             attributes(cases.iter()),
-            escaped(&origin.began),
+            escaped_attribute(&origin.began),
             seconds(report.rows.iter()),
         )?;
         for (row, outcome) in cases {
@@ -93,18 +97,19 @@ fn case(
         out,
         "    <testcase name=\"{} {}\" classname=\"{}\" time=\"{}\"",
         requirement.id,
-        escaped(requirement.stimulus),
-        escaped(&requirement.section.to_string()),
+        escaped_attribute(requirement.stimulus),
+        escaped_attribute(&requirement.section.to_string()),
         seconds(std::iter::once(row)),
     )?;
     let seen = escaped(&row.finding.seen);
+    let message = escaped_attribute(&row.finding.seen);
     let verdict = row.verdict();
     match outcome {
         Outcome::Passed if verdict == Verdict::Pass => return writeln!(out, "/>"),
         Outcome::Passed => writeln!(out, ">\n      <system-out>{verdict}: {seen}</system-out>")?,
         Outcome::Failed => writeln!(
             out,
-            ">\n      <failure type=\"{verdict}\" message=\"{seen}\">{} {}: {}\nexpected: {}\n\
+            ">\n      <failure type=\"{verdict}\" message=\"{message}\">{} {}: {}\nexpected: {}\n\
              seen: {seen}\n{}\nagain: {}</failure>",
             requirement.section,
             requirement.level.as_str(),
@@ -114,14 +119,14 @@ fn case(
             escaped(&origin.again(report, row)),
         )?,
         Outcome::Error => {
-            let lost = escaped(report.lost.as_deref().unwrap_or_default());
+            let lost = escaped_attribute(report.lost.as_deref().unwrap_or_default());
             writeln!(
                 out,
                 ">\n      <error message=\"the peer is lost: {lost}\"/>"
             )?;
         }
         Outcome::Skipped => {
-            writeln!(out, ">\n      <skipped message=\"{verdict}: {seen}\"/>")?;
+            writeln!(out, ">\n      <skipped message=\"{verdict}: {message}\"/>")?;
         }
     }
     writeln!(out, "    </testcase>")

@@ -251,7 +251,7 @@ fn text_begins_with_what_is_broken_and_ends_with_the_verdict() {
         "RFC 9000  1 pass, 1 note, 1 fail, 2 not reached, 1 unsteady",
         "RFC 9001  1 crashed",
         "RFC 9221  1 not applicable",
-        "localhost:4433 breaks 2 of 8 requirements: F12, T01.",
+        "localhost:4433 breaks 2 of 4 requirements: F12, T01; 4 could not be judged.",
     ];
     assert_eq!(lines[6..], expected);
 }
@@ -413,4 +413,30 @@ fn peers_that_were_not_all_judged_do_not_differ_in_nothing() {
     let matrix = Matrix::new(reports.into());
     let nothing = written(|out| text_of_several(&matrix, true, None, out));
     assert!(nothing.ends_with("Nothing was judged of all: there is nothing to compare.\n"));
+}
+
+#[test]
+fn xml_has_no_character_that_xml_has_not_and_attributes_keep_their_lines() {
+    let mut report = testing::report(&[("F12", Verdict::Fail), ("F14", Verdict::NotReached)]);
+    let odd: String = (0..=0xa0_u8).map(char::from).collect();
+    report.target = format!("sh -c '{odd}'");
+    report.lost = Some(odd.clone());
+    for row in &mut report.rows {
+        row.finding.seen.clone_from(&odd);
+    }
+    let reports = [report];
+    let xml = written(|out| junit(&reports, None, &origin(), out));
+    let is_allowed = |character: char| {
+        matches!(character, '\n' | '\t') || !character.is_control() && character != '\u{ffff}'
+    };
+    let wrong: Vec<_> = xml.chars().filter(|it| !is_allowed(*it)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    // Quotes part attributes from what is around them: within them stands no end of a line.
+    for (number, part) in xml.split('"').enumerate() {
+        assert!(
+            number % 2 == 0 || !part.contains(['\n', '\t', '<']),
+            "{part}"
+        );
+    }
+    assert!(xml.contains("&#9;&#10;"), "{xml}");
 }

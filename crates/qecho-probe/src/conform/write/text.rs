@@ -242,23 +242,24 @@ pub(super) fn conclusion(report: &Report) -> String {
         return format!("{target}: it was stopped before anything was tried.");
     }
     let kept = counts.of(Verdict::Pass) + counts.of(Verdict::Note);
+    let judged = kept + counts.of(Verdict::Fail) + counts.of(Verdict::Crashed);
+    let rest = match counts.total() - judged {
+        0 => String::new(),
+        rest => format!("; {rest} could not be judged"),
+    };
     let sentence = match outcome {
         Outcome::NothingReached => format!("{target}: nothing was reached"),
         Outcome::Kept if kept == 0 => format!("{target}: nothing could be judged."),
         Outcome::Kept => {
             let of = requirements(kept);
-            let rest = match counts.total() - kept {
-                0 => String::new(),
-                rest => format!("; {rest} could not be judged"),
-            };
             format!("{target} breaks none of {of}{rest}.")
         }
         Outcome::Broken => {
             let broken = report.rows.iter().filter(|row| row.verdict().is_broken());
             let ids: Vec<_> = broken.map(|row| row.requirement.id).collect();
-            let (count, total, ids) = (ids.len(), counts.total(), ids.join(", "));
-            let of = requirements(total);
-            format!("{target} breaks {count} of {of}: {ids}.")
+            let (count, ids) = (ids.len(), ids.join(", "));
+            let of = requirements(judged);
+            format!("{target} breaks {count} of {of}: {ids}{rest}.")
         }
     };
     sentence + &lost + partial
