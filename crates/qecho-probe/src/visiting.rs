@@ -18,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use qecho_io::{BindError, Listen, ListeningPort};
@@ -77,8 +77,8 @@ pub trait Invitation {
     /// If that cannot be done.
     fn invite(&mut self, addresses: &[SocketAddr]) -> io::Result<()>;
 
-    /// Tells in words why it comes no more, once that is known.
-    fn refusal(&mut self) -> Option<String> {
+    /// Tells in words why it comes no more, once that is known; this is asked again and again.
+    fn refusal(&mut self, _now: Instant) -> Option<String> {
         None
     }
 
@@ -100,8 +100,8 @@ impl<I: Invitation> Invitation for Rc<RefCell<I>> {
         self.borrow_mut().invite(addresses)
     }
 
-    fn refusal(&mut self) -> Option<String> {
-        self.borrow_mut().refusal()
+    fn refusal(&mut self, now: Instant) -> Option<String> {
+        self.borrow_mut().refusal(now)
     }
 
     fn dismiss(&mut self) -> Option<Crash> {
@@ -211,7 +211,8 @@ impl VisitingClient {
                 let observer = Arc::clone(&self.observer);
                 return Ok(Visit::begin(outlet, first, inbox, stopped, observer));
             }
-            let refusal = self.invitation.as_mut().and_then(|host| host.refusal());
+            let refusal = self.invitation.as_mut();
+            let refusal = refusal.and_then(|host| host.refusal(outlet.now()));
             if let Some(why) = refusal {
                 return Err(io::Error::other(why));
             }

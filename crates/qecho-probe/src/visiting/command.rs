@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use qecho_io::Listen;
@@ -19,6 +19,9 @@ use crate::{conform::Crash, remote::locked};
 
 /// Time for which a program may go on whose connection is over.
 const ENDING: Duration = Duration::from_millis(300);
+/// Time in which a program connects that was left in the background by one that has ended well,
+/// and writes to no stderr of ours.
+const GRACE: Duration = Duration::from_secs(3);
 /// Time after SIGTERM until SIGKILL.
 const TERMINATION: Duration = Duration::from_secs(1);
 /// Time from one look at a program to the next.
@@ -94,6 +97,8 @@ struct Running {
     stderr: Arc<Mutex<VecDeque<u8>>>,
     /// Its end, once its number may be another's.
     status: Option<ExitStatus>,
+    /// The time at which it was first seen to have ended.
+    ended: Option<Instant>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
@@ -154,10 +159,13 @@ impl Invitation for ClientCommand {
         Ok(())
     }
 
-    fn refusal(&mut self) -> Option<String> {
+    fn refusal(&mut self, now: Instant) -> Option<String> {
         let running = self.running.as_mut()?;
+        let exit_code = running.exit_code()?;
+        let ended = *running.ended.get_or_insert(now);
         // One that has ended well may have left another that works on.
-        if running.exit_code()? == Some(0) {
+        let may_come = running.may_be_written_to() || now.saturating_duration_since(ended) < GRACE;
+        if exit_code == Some(0) && may_come {
             return None;
         }
         let (status, stderr) = running.end();
@@ -201,6 +209,7 @@ impl Running {
             child,
             stderr,
             status: None,
+            ended: None,
             reader,
         })
     }
@@ -218,6 +227,14 @@ impl Running {
 
     fn has_ended(&self) -> bool {
         self.exit_code().is_some()
+    }
+
+    /// Tells whether somebody is left who could write to stderr: the program, or one that it has
+    /// started.
+    fn may_be_written_to(&self) -> bool {
+        self.reader
+            .as_ref()
+            .is_some_and(|reader| !reader.is_finished())
     }
 
     fn ends_within(&self, time: Duration) -> bool {
@@ -251,11 +268,7 @@ impl Running {
         let status = self.status.unwrap_or_default();
         // Nobody is left who could write, unless it has moved to another group.
         for _ in 0..20 {
-            if self
-                .reader
-                .as_ref()
-                .is_none_or(thread::JoinHandle::is_finished)
-            {
+            if !self.may_be_written_to() {
                 break;
             }
             thread::sleep(LOOK_INTERVAL);
@@ -353,6 +366,11 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test has some time")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     /// Runs a script of the shell to its end.
     fn end_of(script: &str) -> Option<Crash> {
         let words = ["sh", "-c", script].map(str::to_owned).into();
@@ -408,12 +426,42 @@ mod tests {
     }
 
     #[test]
+    fn one_that_ends_well_without_a_visit_is_waited_for_a_little_and_no_longer() {
+        let mut command = ClientCommand::new(vec!["true".into()], places());
+        command.invite(&[]).expect("there is one");
+        let running = command.running.as_ref().expect("it was started");
+        while !running.has_ended() || running.may_be_written_to() {
+            thread::sleep(LOOK_INTERVAL);
+        }
+        let ended = now();
+        assert_eq!(command.refusal(ended), None);
+        assert_eq!(command.refusal(ended + GRACE / 2), None);
+        let why = command.refusal(ended + GRACE);
+        let expected = "the command ended with exit code 0 and did not connect";
+        assert_eq!(why.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn one_that_leaves_another_in_the_background_is_waited_for() {
+        let words = ["sh", "-c", "sleep 600 &"].map(str::to_owned).into();
+        let mut command = ClientCommand::new(words, places());
+        command.invite(&[]).expect("there is a shell");
+        while !command.running.as_ref().is_some_and(Running::has_ended) {
+            thread::sleep(LOOK_INTERVAL);
+        }
+        let ended = now();
+        for time in [Duration::ZERO, GRACE, 100 * GRACE] {
+            assert_eq!(command.refusal(ended + time), None, "{time:?}");
+        }
+    }
+
+    #[test]
     fn one_that_ends_without_a_visit_says_why() {
         let words = ["sh", "-c", "echo usage: c HOST >&2; exit 64"];
         let mut command = ClientCommand::new(words.map(str::to_owned).into(), places());
         command.invite(&[]).expect("there is a shell");
         let why = loop {
-            match command.refusal() {
+            match command.refusal(now()) {
                 Some(why) => break why,
                 None => thread::sleep(LOOK_INTERVAL),
             }

@@ -53,6 +53,18 @@ fn our_own_client_keeps_every_must_but_what_the_guide_says() {
 }
 
 #[test]
+fn a_command_that_ends_and_never_connects_is_told_of_soon_and_once() {
+    let env = TestEnv::new();
+    let running = env.qecho("conform --client --only C12 -- true").start();
+    // A command that goes on has 20 s.
+    let done = running.done_within(Duration::from_secs(15));
+    done.exits(1);
+    let why = "the command ended with exit code 0 and did not connect";
+    assert_eq!(done.stderr.matches(why).count(), 1, "{}", done.stderr);
+    assert_eq!(done.stdout, "");
+}
+
+#[test]
 fn a_client_that_crashes_is_told_from_one_that_always_ends_so() {
     let env = TestEnv::new();
     let client = format!("{QECHO} client {{host}}:{{port}} --ca {{ca}} 2>&1");
