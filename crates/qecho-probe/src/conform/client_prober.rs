@@ -28,6 +28,12 @@ pub trait ClientSubject {
     /// Waits.
     fn pause(&mut self, time: Duration);
 
+    /// Says why a later visit of a run may be another client's, if that may be: then nobody is
+    /// accused by what two visits show.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// Ends what the client does, as its run has been judged; returns how its program has
     /// crashed, if that can be told.
     fn dismiss(&mut self) -> Option<Crash> {

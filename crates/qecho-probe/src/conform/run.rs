@@ -119,6 +119,14 @@ impl<'s> Run<'s> {
         matches!(self.peer, Peer::Client(_))
     }
 
+    /// Says why another connection of this run may be another client's, if that may be.
+    pub(super) fn doubt(&self) -> Option<String> {
+        match &self.peer {
+            Peer::Client(subject) => subject.doubt(),
+            Peer::Server(_) => None,
+        }
+    }
+
     /// Connects with changed settings, and waits until the handshake is confirmed.
     ///
     /// # Errors
@@ -210,8 +218,13 @@ impl<'s> Run<'s> {
         };
         let mut finding = judged.unwrap_or_else(|finding| finding);
         let is_by_silence = finding.verdict == Verdict::Fail && finding.seen == SILENT;
-        if is_by_silence && self.is_of_client() && !self.stays() {
-            finding = not_reached("no answer any more, as of a client that leaves by itself");
+        if is_by_silence && self.is_of_client() {
+            let seen = "no answer any more, as of a client that leaves by itself";
+            match self.doubt() {
+                Some(doubt) => finding = not_reached(format!("{seen}; {doubt}")),
+                None if !self.stays() => finding = not_reached(seen),
+                None => {}
+            }
         }
         self.finish(finding)
     }

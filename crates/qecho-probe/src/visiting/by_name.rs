@@ -1,5 +1,6 @@
 //! A server of faults: clients choose what goes wrong by the name that they ask for.
 
+mod racing;
 mod returning;
 mod routes;
 mod telling;
@@ -26,8 +27,9 @@ use qecho_peer::{
 };
 
 use self::{
-    returning::{Greeted, Returning},
-    routes::{Inbox, Routes},
+    racing::{Attempt, Racing},
+    returning::{Greeted, Known, Returning, Unmet},
+    routes::{Delivered, Inbox, Routes},
 };
 use super::{Caller, ServerFor, visit::Visit};
 use crate::{
@@ -45,6 +47,10 @@ const ECHO_INTERVAL: Duration = Duration::from_millis(10);
 /// A port at which each client chooses the requirement by the server name that it asks for, whose
 /// first label is the identifier: `c12.localhost`. Each client is judged by itself, and many may
 /// be under way. Where one connection tells too little, the client has to come again with that name.
+/// Clients of one host that do so at once need a name each, `c143.one.localhost`: others cannot be
+/// told apart, and are not judged.
+///
+/// Of a client that tries two addresses of this host (RFC 8305) one visit is told.
 ///
 /// A client that asks for `localhost` or for no name has an ordinary connection, on which streams
 /// are echoed; one that asks for another name is refused.
@@ -77,6 +83,8 @@ pub enum VisitOutcome {
     Ordinary(String),
     /// No requirement has that name: the client was refused.
     Unknown,
+    /// There is no place for it; the reason in words.
+    NoPlace(String),
 }
 
 /// Settings by which visitors are served.
@@ -86,6 +94,7 @@ struct Service {
     patience: Duration,
     runner: Runner,
     returning: Returning,
+    racing: Racing,
     outlet: Outlet,
     is_stopped: Arc<AtomicBool>,
 }
@@ -114,6 +123,7 @@ impl VisitorsByName {
             patience,
             runner,
             returning: Returning::default(),
+            racing: Racing::default(),
             outlet: port.outlet(),
             is_stopped,
         };
@@ -155,8 +165,17 @@ impl VisitorsByName {
                 let Some(arrival) = port.receive(outlet.now() + LOOK_INTERVAL)? else {
                     continue;
                 };
-                let Some((first, inbox)) = Routes::deliver(&routes, outlet, arrival) else {
-                    continue;
+                let (first, inbox) = match Routes::deliver(&routes, outlet, arrival) {
+                    Delivered::Begun(first, inbox) => (first, inbox),
+                    Delivered::NoPlace(remote, why) => {
+                        tell(NamedVisit {
+                            remote,
+                            server_name: None,
+                            outcome: VisitOutcome::NoPlace(why),
+                        });
+                        continue;
+                    }
+                    Delivered::Nothing => continue,
                 };
                 let serve = move || {
                     let (outlet, stopped) = (outlet.clone(), Arc::clone(&service.is_stopped));
@@ -190,51 +209,50 @@ impl Service {
         let server_name = caller.server_name;
         let asked = self.asked_by(server_name.as_deref());
         let greeted = Greeted { visit, config };
-        let told = |outcome| {
-            tell(NamedVisit {
-                remote,
-                server_name: server_name.clone(),
-                outcome,
-            });
+        let known = Known::of(remote.ip(), server_name.as_deref().unwrap_or_default());
+        let attempt = self.racing.begin(&known, remote.ip(), self.outlet.now());
+        let visit = |outcome| NamedVisit {
+            remote,
+            server_name: server_name.clone(),
+            outcome,
         };
-        match asked {
+        let (outcome, is_whole) = match asked {
             Asked::Row(row) => {
-                let awaited = || told(VisitOutcome::Awaited(row));
-                if let Some(first) = self.returning.deliver(remote.ip(), row.id, greeted) {
-                    told(VisitOutcome::Judged(self.judge(
-                        remote.ip(),
-                        row,
-                        first,
-                        &awaited,
-                    )));
-                }
+                let first = match attempt.is_first {
+                    true => self.returning.deliver(&known, greeted),
+                    false => Some(greeted),
+                };
+                let Some(first) = first else {
+                    return self.racing.join(attempt.race);
+                };
+                let client = NamedClient {
+                    service: self,
+                    known: &known,
+                    attempt,
+                    awaited: &|| tell(visit(VisitOutcome::Awaited(row))),
+                    is_new: true,
+                    config: first.config.clone(),
+                    first: Some(first),
+                };
+                (VisitOutcome::Judged(self.judge(row, client)), true)
             }
-            Asked::Nothing => told(VisitOutcome::Ordinary(self.echo(greeted))),
+            Asked::Nothing => {
+                let (seen, is_whole) = self.echo(greeted);
+                (VisitOutcome::Ordinary(seen), is_whole)
+            }
             Asked::Unknown => {
                 self.refuse(greeted);
-                told(VisitOutcome::Unknown);
+                (VisitOutcome::Unknown, true)
             }
+        };
+        if let Some(visit) = self.racing.end(attempt.race, visit(outcome), is_whole) {
+            tell(visit);
         }
     }
 
-    /// Tries a requirement on a client that has asked for it; `awaited` says that it has to come
-    /// again.
-    fn judge(
-        &self,
-        remote: IpAddr,
-        row: &'static Requirement,
-        first: Greeted,
-        awaited: &dyn Fn(),
-    ) -> Row {
-        let subject = NamedClient {
-            service: self,
-            remote,
-            row,
-            awaited,
-            config: first.config.clone(),
-            first: Some(first),
-        };
-        let finding = ClientProber::new(subject).run(row);
+    /// Tries a requirement on a client that has asked for it.
+    fn judge(&self, row: &'static Requirement, client: NamedClient<'_>) -> Row {
+        let finding = ClientProber::new(client).run(row);
         Row {
             requirement: row,
             finding: self.runner.tempered(row, finding),
@@ -265,23 +283,25 @@ impl Service {
         row.map_or(Asked::Unknown, |row| Asked::Row(row))
     }
 
-    /// Serves a client as any echo server does; returns in words what came of it.
-    fn echo(&self, Greeted { visit, config }: Greeted) -> String {
+    /// Serves a client as any echo server does; returns in words what came of it, and whether a
+    /// connection did.
+    fn echo(&self, Greeted { visit, config }: Greeted) -> (String, bool) {
         let mut probe = Probe::server(visit, config);
         probe.patience = self.patience;
         let opened = probe.open();
         if opened != Opened::Confirmed {
-            return opened_words(&opened);
+            return (opened_words(&opened), false);
         }
         let mut echo = Echo::default();
         while !probe.wait_for(|endpoint| endpoint.ended().is_some(), ECHO_INTERVAL) {
             echo.advance(probe.endpoint_mut());
             probe.flush();
         }
-        match probe.endpoint().closed() {
+        let seen = match probe.endpoint().closed() {
             Some(close) => format!("an ordinary connection, {}", close_words(close)),
             None => "an ordinary connection, until nothing came any more".into(),
-        }
+        };
+        (seen, true)
     }
 }
 
@@ -295,31 +315,52 @@ enum Asked {
 /// A client that has come, and comes again if it takes that.
 struct NamedClient<'s> {
     service: &'s Service,
-    remote: IpAddr,
-    row: &'static Requirement,
+    known: &'s Known,
+    attempt: Attempt,
+    /// Says that it has to come again.
     awaited: &'s dyn Fn(),
+    /// Whether it has come once so far.
+    is_new: bool,
     first: Option<Greeted>,
     config: ServerConfig,
 }
 
-impl ClientSubject for NamedClient<'_> {
-    fn network(&mut self) -> io::Result<Box<dyn Network>> {
+impl NamedClient<'_> {
+    /// Waits until the client comes again.
+    fn return_of_it(&self) -> Result<Greeted, Unmet> {
         let Service {
             returning,
+            racing,
             outlet,
             is_stopped,
             ..
         } = self.service;
-        let greeted = self.first.take().or_else(|| {
-            (self.awaited)();
-            returning.wait(self.remote, self.row.id, outlet, is_stopped)
-        });
-        let greeted = greeted.ok_or_else(|| {
-            let name = self.row.id.to_lowercase();
-            io::Error::other(format!("the client does not come again as {name}"))
-        })?;
+        // The other attempt of this client is its visit.
+        if self.is_new && !racing.may_await(self.attempt.race) {
+            return Err(Unmet::Absent);
+        }
+        let place = returning.expect(self.known, outlet.now())?;
+        (self.awaited)();
+        place.wait(outlet, is_stopped)
+    }
+}
+
+impl ClientSubject for NamedClient<'_> {
+    fn network(&mut self) -> io::Result<Box<dyn Network>> {
+        let greeted = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let greeted = self.return_of_it();
+                self.is_new = false;
+                greeted.map_err(|unmet| io::Error::other(unmet.words(self.known)))?
+            }
+        };
         self.config = greeted.config;
         Ok(Box::new(greeted.visit))
+    }
+
+    fn doubt(&self) -> Option<String> {
+        (!self.known.is_of_one_client()).then(|| self.known.advice())
     }
 
     fn config(&self) -> ServerConfig {

@@ -36,9 +36,18 @@ impl Drop for Stopping<'_> {
 /// Serves while a test goes on with the address and what is told of visits; returns what was told
 /// and not read by it.
 fn while_serving(test: impl FnOnce(SocketAddr, &Receiver<NamedVisit>)) -> Vec<NamedVisit> {
+    let place = Listen::Address("127.0.0.1:0".parse().unwrap());
+    while_serving_at(place, |addresses, visits| test(addresses[0], visits))
+}
+
+/// The same at a place, with all addresses that it has.
+fn while_serving_at(
+    place: Listen,
+    test: impl FnOnce(Vec<SocketAddr>, &Receiver<NamedVisit>),
+) -> Vec<NamedVisit> {
     let stopped = Arc::new(AtomicBool::new(false));
     let visitors = VisitorsByName::bind(
-        Listen::Address("127.0.0.1:0".parse().unwrap()),
+        place,
         Selection::new(Side::Client).rows().unwrap(),
         Arc::new(|_| server_config()),
         PATIENCE,
@@ -46,12 +55,12 @@ fn while_serving(test: impl FnOnce(SocketAddr, &Receiver<NamedVisit>)) -> Vec<Na
         Arc::clone(&stopped),
     );
     let visitors = visitors.unwrap();
-    let address = visitors.addresses()[0];
+    let addresses = visitors.addresses();
     let (told, visits) = channel();
     thread::scope(|scope| {
         let serving = scope.spawn(move || visitors.serve(&move |visit| told.send(visit).unwrap()));
         let stopping = Stopping(&stopped);
-        test(address, &visits);
+        test(addresses, &visits);
         drop(stopping);
         serving.join().unwrap().unwrap();
     });
@@ -128,6 +137,76 @@ fn what_takes_two_connections_is_judged_once_the_client_has_come_again() {
         };
         assert_eq!(row.finding.verdict, Verdict::Pass, "{}", row.finding.seen);
         drop((first, second));
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn clients_with_names_of_their_own_are_not_taken_for_one_another() {
+    let rest = while_serving(|address, visits| {
+        let mut clients = Vec::new();
+        for (name, is_awaited) in [("one", true), ("two", true), ("one", false), ("two", false)] {
+            let name = format!("c135.{name}.localhost");
+            clients.push(start_by_name(&name, address));
+            let told = visits.recv_timeout(LONG).unwrap();
+            assert_eq!(told.server_name.as_deref(), Some(&*name));
+            let is_right = match &told.outcome {
+                VisitOutcome::Awaited(_) => is_awaited,
+                VisitOutcome::Judged(row) => !is_awaited && row.verdict() == Verdict::Pass,
+                _ => false,
+            };
+            assert!(is_right, "{told:?}");
+        }
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_client_that_tries_both_addresses_leaves_one_line() {
+    let place = Listen::Loopback { port: 0 };
+    let rest = while_serving_at(place, |addresses, visits| {
+        if addresses.len() < 2 {
+            // This host has one family alone.
+            return;
+        }
+        // Attempts of one client, at one address each.
+        let both = [addresses[0], addresses[1]];
+        let attempts = both.map(|address| start_by_name("c12.localhost", address));
+        for attempt in attempts {
+            attempt.wait().unwrap();
+        }
+        let last = start(addresses[0]);
+        last.send(Command::Finish);
+        last.wait().unwrap();
+        let told = [(); 2].map(|()| visits.recv_timeout(LONG).unwrap());
+        let names = told.each_ref().map(|visit| visit.server_name.as_deref());
+        assert_eq!(
+            names,
+            [Some("c12.localhost"), Some("localhost")],
+            "{told:?}"
+        );
+    });
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn of_a_host_that_has_all_its_places_it_is_said_once_that_there_is_none() {
+    let rest = while_serving(|address, visits| {
+        let mut ports = Ports::open(address).unwrap();
+        for destination in 1..=60 {
+            let first = beginning(&ports, destination);
+            ports.send(0, &first, 0).unwrap();
+        }
+        let told = visits.recv_timeout(LONG).unwrap();
+        assert!(matches!(told.outcome, VisitOutcome::NoPlace(_)), "{told:?}");
+        // The others have not come to anything.
+        for _ in 0..48 {
+            let told = visits.recv_timeout(LONG).unwrap();
+            assert!(
+                matches!(told.outcome, VisitOutcome::Ordinary(_)),
+                "{told:?}"
+            );
+        }
     });
     assert!(rest.is_empty(), "{rest:?}");
 }

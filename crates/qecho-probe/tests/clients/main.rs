@@ -37,7 +37,14 @@ use rustls::{
 
 /// A certificate of the server, and its key.
 static IDENTITY: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> = LazyLock::new(|| {
-    let names = ["localhost", "c135.localhost"].map(str::to_owned);
+    let names = [
+        "localhost",
+        "c12.localhost",
+        "c135.localhost",
+        "c135.one.localhost",
+        "c135.two.localhost",
+    ];
+    let names = names.map(str::to_owned);
     rcgen::generate_simple_self_signed(names).unwrap()
 });
 

@@ -105,8 +105,11 @@ fn resuming(
 /// Tells whether a client that has a ticket offers it when it comes again.
 ///
 /// # Errors
-/// It does not come again.
+/// It does not come again, or whoever comes may be another one.
 pub(super) fn uses_tickets(run: &mut Run<'_>) -> Result<bool, Finding> {
+    if let Some(doubt) = run.doubt() {
+        return Err(not_reached(doubt));
+    }
     let connection = coming_again(run, &|_| {}, &|_| {})?;
     let hello = connection.endpoint().client_hello();
     Ok(hello.is_some_and(|hello| hello.extension(PRE_SHARED_KEY).is_some()))

@@ -265,8 +265,8 @@ pub(super) static ROWS: &[Requirement] = &[
             // What is in tickets may be nothing to a client that keeps none.
             let words = match uses_tickets(run) {
                 Ok(true) => return Ok(finding),
-                Ok(false) => "the client never uses a ticket",
-                Err(_) => "nobody knows whether the client uses tickets",
+                Ok(false) => "the client never uses a ticket".to_owned(),
+                Err(why) => format!("nobody knows whether the client uses tickets: {}", why.seen),
             };
             let seen = format!("{}; {words}", finding.seen);
             Ok(Finding::new(Verdict::Note, seen))

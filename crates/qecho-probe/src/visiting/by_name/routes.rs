@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use qecho_io::{Arrival, Outlet};
@@ -26,6 +26,10 @@ use crate::{
 pub(super) const VISITS_MAX: usize = 64;
 /// The same from one address (IPv6: /64), so that nobody has all of them.
 pub(super) const VISITS_PER_ADDRESS_MAX: usize = 48;
+/// Time for which a host that has no place is told of once, however often its clients try.
+const NO_PLACE_INTERVAL: Duration = Duration::from_secs(10);
+/// Hosts that are told of in that time.
+const HOSTS_TOLD_MAX: usize = 16;
 /// Datagrams of a visit that wait to be read; others are lost, as in a kernel whose buffer is full.
 const WAITING_MAX: usize = 1_024;
 /// Connection IDs by which a visit is known: those that its client chose or was given.
@@ -42,6 +46,8 @@ pub(super) struct Routes {
     begun: u64,
     /// Connection IDs of visits that are over.
     old: HashSet<ConnectionId>,
+    /// Hosts of which it was said that there is no place, and when.
+    told: Vec<(IpAddr, Instant)>,
 }
 
 /// The way to one visit.
@@ -59,19 +65,31 @@ pub(super) struct Inbox {
     outlet: Outlet,
 }
 
+/// What became of a datagram.
+pub(super) enum Delivered {
+    /// It begins a visit, as an Initial packet does that opens.
+    Begun(Arrival, Inbox),
+    /// It would, but there is no place; the reason in words.
+    NoPlace(SocketAddr, String),
+    /// Its visit has it, or nobody, or that there is no place was said already.
+    Nothing,
+}
+
 impl Routes {
-    /// Gives a datagram to its visit; returns it if it begins another one, as an Initial packet
-    /// does that opens.
+    /// Gives a datagram to its visit, or begins one.
     pub(super) fn deliver(
         routes: &Arc<Mutex<Self>>,
         outlet: &Outlet,
         arrival: Arrival,
-    ) -> Option<(Arrival, Inbox)> {
+    ) -> Delivered {
         let mut all = locked(routes);
         let (id, is_long) = match long_destination(&arrival.contents) {
             Some(id) => (id, true),
             None => {
-                let first = packets(&arrival.contents, SHORT_LENGTH).next()?.ok()?;
+                let mut packets = packets(&arrival.contents, SHORT_LENGTH);
+                let Some(Ok(first)) = packets.next() else {
+                    return Delivered::Nothing;
+                };
                 (first.header.destination, false)
             }
         };
@@ -81,37 +99,51 @@ impl Routes {
         let by_address = || visits.find(|route| route.remote == arrival.remote && !is_long);
         if let Some(route) = by_id.or_else(by_address) {
             let _ = route.sender.try_send(arrival);
-            return None;
+            return Delivered::Nothing;
         }
         if !is_long || all.old.contains(&id) {
-            return None;
+            return Delivered::Nothing;
         }
         if !is_beginning(&arrival.contents) {
             drop(all);
             answer_other_version(outlet, &arrival);
-            return None;
+            return Delivered::Nothing;
         }
-        let (number, receiver) = all.admit(arrival.remote, HashSet::from([id]))?;
-        let inbox = Inbox {
-            number,
-            receiver,
-            routes: Arc::clone(routes),
-            outlet: outlet.clone(),
-        };
-        Some((arrival, inbox))
+        let remote = arrival.remote;
+        match all.admit(remote, HashSet::from([id])) {
+            Ok((number, receiver)) => {
+                let inbox = Inbox {
+                    number,
+                    receiver,
+                    routes: Arc::clone(routes),
+                    outlet: outlet.clone(),
+                };
+                Delivered::Begun(arrival, inbox)
+            }
+            Err(why) if all.may_tell(remote, outlet.now()) => Delivered::NoPlace(remote, why),
+            Err(_) => Delivered::Nothing,
+        }
     }
 
     /// Begins a visit, if there is a place for it.
+    ///
+    /// # Errors
+    /// There is none, and why.
     fn admit(
         &mut self,
         remote: SocketAddr,
         ids: HashSet<ConnectionId>,
-    ) -> Option<(u64, Receiver<Arrival>)> {
+    ) -> Result<(u64, Receiver<Arrival>), String> {
         let network = network_of(remote.ip());
         let visits = self.visits.values();
         let theirs = visits.filter(|route| network_of(route.remote.ip()) == network);
-        if self.visits.len() >= VISITS_MAX || theirs.count() >= VISITS_PER_ADDRESS_MAX {
-            return None;
+        if theirs.count() >= VISITS_PER_ADDRESS_MAX {
+            return Err(format!(
+                "its host has all {VISITS_PER_ADDRESS_MAX} connections that it may have at once"
+            ));
+        }
+        if self.visits.len() >= VISITS_MAX {
+            return Err(format!("all {VISITS_MAX} places are taken"));
         }
         let (sender, receiver) = sync_channel(WAITING_MAX);
         self.begun += 1;
@@ -121,7 +153,20 @@ impl Routes {
             sender,
         };
         self.visits.insert(self.begun, route);
-        Some((self.begun, receiver))
+        Ok((self.begun, receiver))
+    }
+
+    /// Tells whether it may be said now of a client that there is no place for it.
+    fn may_tell(&mut self, remote: SocketAddr, now: Instant) -> bool {
+        let network = network_of(remote.ip());
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < NO_PLACE_INTERVAL;
+        self.told.retain(|(_, at)| is_recent(at));
+        let is_told = self.told.iter().any(|(host, _)| *host == network);
+        if is_told || self.told.len() >= HOSTS_TOLD_MAX {
+            return false;
+        }
+        self.told.push((network, now));
+        true
     }
 
     /// Knows a visit by another connection ID.
@@ -180,7 +225,7 @@ mod tests {
         let mut routes = Routes::default();
         let admitted = |routes: &mut Routes, ip: IpAddr| {
             let visits = (1..=100).map(|port| SocketAddr::new(ip, port));
-            let visits = visits.filter_map(|remote| routes.admit(remote, HashSet::new()));
+            let visits = visits.filter_map(|remote| routes.admit(remote, HashSet::new()).ok());
             visits.count()
         };
         let crowd = (0..10_u16).map(|host| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, host, 0, 0, 1));
@@ -188,6 +233,22 @@ mod tests {
         assert_eq!(crowd, 48);
         assert_eq!(admitted(&mut routes, [192, 0, 2, 1].into()), 16);
         assert_eq!(admitted(&mut routes, [192, 0, 2, 2].into()), 0);
+    }
+
+    #[test]
+    fn that_a_host_has_no_place_is_said_once_in_ten_seconds() {
+        #[expect(clippy::disallowed_methods, reason = "a test has some time")]
+        let now = Instant::now();
+        let mut routes = Routes::default();
+        let crowd = (1..=100).map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
+        let told = |routes: &mut Routes, at| {
+            let tries = crowd.clone().filter(|remote| routes.may_tell(*remote, at));
+            tries.count()
+        };
+        assert_eq!(told(&mut routes, now), 1);
+        assert_eq!(told(&mut routes, now + NO_PLACE_INTERVAL / 2), 0);
+        assert!(routes.may_tell(SocketAddr::from(([192, 0, 2, 2], 1)), now));
+        assert_eq!(told(&mut routes, now + NO_PLACE_INTERVAL), 1);
     }
 
     #[test]

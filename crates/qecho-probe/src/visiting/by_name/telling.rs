@@ -38,6 +38,7 @@ impl NamedVisit {
                  --list shows them",
                 "refused"
             ),
+            VisitOutcome::NoPlace(why) => writeln!(out, "{:<16}{remote}: {why}", "no place"),
         }
     }
 
@@ -53,6 +54,7 @@ impl NamedVisit {
             VisitOutcome::Awaited(row) => ("awaited", awaited_words(row)),
             VisitOutcome::Ordinary(seen) => ("ordinary", seen.clone()),
             VisitOutcome::Unknown => ("refused", "no requirement has this name".to_owned()),
+            VisitOutcome::NoPlace(why) => ("no_place", why.clone()),
         };
         let line = json!({
             "event": "visit",
