@@ -153,10 +153,11 @@ impl Expectations {
     /// Lays a verdict beside the one that is expected.
     pub fn change(&self, row: &Row) -> Change {
         let now = row.verdict();
+        let is_of_times = now == Verdict::Note && row.requirement.may_note_a_busy_host();
         match self.expected(row) {
             None => Change::New,
             Some(then) if then == now => Change::AsExpected,
-            Some(then) if now.is_worse_than(then) => Change::Worse,
+            Some(then) if now.is_worse_than(then) && !is_of_times => Change::Worse,
             Some(then) if then.is_worse_than(now) && now.is_decided() => Change::Better,
             Some(_) => Change::Neither,
         }
@@ -368,6 +369,16 @@ mod tests {
             ("F13", Verdict::Fail, Change::New),
         ] {
             assert_eq!(change(id, verdict), expected, "{id} {verdict}");
+        }
+    }
+
+    #[test]
+    fn a_note_that_a_busy_host_may_be_the_reason_of_is_not_worse_than_a_pass() {
+        for id in ["K11", "C84", "K12", "K20"] {
+            let file = Expectations::parse(format!("{id} pass\n")).unwrap();
+            let change = |verdict| file.change(&report(&[(id, verdict)]).rows[0]);
+            assert_eq!(change(Verdict::Note), Change::Neither, "{id}");
+            assert_eq!(change(Verdict::Fail), Change::Worse, "{id}");
         }
     }
 

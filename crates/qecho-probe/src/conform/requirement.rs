@@ -32,6 +32,8 @@ pub struct Requirement {
     pub script: Option<Script>,
     /// Names the same requirement of clients, which the same script tries.
     of_clients: Option<&'static str>,
+    /// Whether its notes tell of times, which a busy host makes longer.
+    notes_times: bool,
 }
 
 /// One run of a requirement: what it came to, or what kept it from coming to anything.
@@ -104,6 +106,7 @@ impl Requirement {
             expected: "",
             script: None,
             of_clients: None,
+            notes_times: false,
         }
     }
 
@@ -120,6 +123,18 @@ impl Requirement {
             side: Side::Client,
             ..self
         })
+    }
+
+    /// Notes what takes long, for which a busy host may be the reason: compared with what was
+    /// expected, such a note is no worse than a pass.
+    pub(super) const fn notes_times(mut self) -> Self {
+        self.notes_times = true;
+        self
+    }
+
+    /// Tells whether a note may say no more than that a host was busy.
+    pub(super) fn may_note_a_busy_host(&self) -> bool {
+        self.notes_times
     }
 
     pub(super) const fn also(mut self, also: &'static [Section]) -> Self {

@@ -66,6 +66,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .script(acknowledgement_times),
     must("K11", Server, rfc(9000, "13.2.1"))
         .of_clients("C84")
+        .notes_times()
         .text("What elicits an acknowledgement during the handshake gets it at once.")
         .stimulus("PING in Handshake packets, ten times")
         .expected("acknowledged at once, but for the time of the path and of scheduling")
@@ -77,6 +78,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("acknowledged, as those in 1-RTT packets are")
         .script(acknowledgements_until_confirmation),
     should("K20", Server, rfc(9000, "13.2.1"))
+        .notes_times()
         .text("What comes behind a gap in packet numbers is acknowledged without delay.")
         .stimulus("PING packets between which packet numbers are left out")
         .expected("acknowledged sooner than by half of max_ack_delay, beside the path's time")
@@ -87,6 +89,7 @@ pub(super) static ROWS: &[Requirement] = &[
         .expected("two bytes or more for numbers 129 above the last that was acknowledged")
         .script(lengths_of_packet_numbers),
     must("K12", Server, rfc(9002, "6.2.1"))
+        .notes_times()
         .also(&[rfc(9002, "6.2.4")])
         .text("Without acknowledgements there are probes, each after twice the time.")
         .stimulus("Finished, and no acknowledgement of HANDSHAKE_DONE")
