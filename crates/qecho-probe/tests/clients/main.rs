@@ -53,6 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Requirements of which the client makes no pass, and the reason.
 const OTHERWISE: &[(&str, Verdict, &str)] = &[
+    ("C11", Verdict::NotApplicable, NO_VERSION_INFORMATION),
     (
         "C21",
         Verdict::Note,
@@ -64,6 +65,8 @@ const OTHERWISE: &[(&str, Verdict, &str)] = &[
         Verdict::NotApplicable,
         "the client takes DATAGRAM frames of any size",
     ),
+    ("C101", Verdict::NotApplicable, NO_VERSION_INFORMATION),
+    ("C102", Verdict::NotApplicable, NO_VERSION_INFORMATION),
     (
         "C103",
         Verdict::NotApplicable,
@@ -85,6 +88,7 @@ const OTHERWISE: &[(&str, Verdict, &str)] = &[
     ("C147", Verdict::NotApplicable, NO_SESSIONS),
 ];
 
+const NO_VERSION_INFORMATION: &str = "the client sends no version_information (RFC 9368)";
 const NO_SESSIONS: &str = "the client keeps no sessions for the next time";
 const NO_PREFERRED_ADDRESS: &str = "quinn-proto goes to no preferred address";
 

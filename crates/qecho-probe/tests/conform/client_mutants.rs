@@ -51,7 +51,7 @@ fn of_handshakes() -> Vec<Mutant> {
         fails("C08", ignoring(&[Rule::PreferredAddress])),
         fails("C09", ignoring(&[Rule::ParameterOnce])),
         fails("C10", ignoring(&[Rule::AckDelayExponent])),
-        // To ignore version_information is to go on, which is right.
+        fails("C11", knowing_versions(&[Rule::ChosenVersion])),
         notes("C11", closing_with(Rule::ChosenVersion)),
         fails("C12", without(TlsRule::TransportParameters)),
         fails("C13", without(TlsRule::AlpnAgreed)),
@@ -65,6 +65,8 @@ fn of_handshakes() -> Vec<Mutant> {
         fails("C98", ignoring(&[Rule::MigrationParameter])),
         fails("C99", ignoring(&[Rule::IntegerParameter])),
         fails("C100", greasing(&[Rule::GreaseParameter])),
+        fails("C101", knowing_versions(&[Rule::VersionInformation])),
+        fails("C102", knowing_versions(&[Rule::VersionInformation])),
         notes("C101", closing_with(Rule::VersionInformation)),
         notes("C102", closing_with(Rule::VersionInformation)),
     ]
@@ -459,6 +461,18 @@ fn greasing(ignored_rules: &'static [Rule]) -> Guest {
         settings: |config| {
             let grease = TransportParameters::GREASE_QUIC_BIT;
             config.parameters.push((grease, Vec::new()));
+        },
+        ..good_client()
+    }
+}
+
+/// A client that sends version_information, and ignores rules.
+fn knowing_versions(ignored_rules: &'static [Rule]) -> Guest {
+    Guest {
+        ignored_rules,
+        settings: |config| {
+            let id = TransportParameters::VERSION_INFORMATION;
+            config.parameters.push((id, vec![0, 0, 0, 1, 0, 0, 0, 1]));
         },
         ..good_client()
     }

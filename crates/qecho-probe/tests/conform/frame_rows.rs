@@ -13,7 +13,7 @@ use qecho_peer::{
 
 use crate::{
     Mutant, fails,
-    habits::{answering, is_stream},
+    habits::{answering, answering_on_its_own_streams, is_stream},
     notes,
     subject::{good_server, server_config},
 };
@@ -106,6 +106,7 @@ fn of_streams() -> Vec<Mutant> {
         fails("F46", || {
             refusing(|frame| matches!(frame, Frame::MaxStreams { maximum: 0, .. }))
         }),
+        fails("F46", || answering_on_its_own_streams(true)),
     ]
 }
 

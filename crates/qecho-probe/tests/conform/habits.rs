@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::Arc};
 
 use qecho_packet::{
-    StreamId, TransportParameters,
+    Dir, Side, StreamId, TransportParameters,
     close::INTERNAL_ERROR,
     wire::{Ack, ConnectionId, EcnCounts, Frame},
 };
@@ -12,7 +12,7 @@ use qecho_peer::{
     faults::Fault,
     network::{Ecn, PathId},
     packet::{Packet, one_rtt},
-    received::{Unopened, UnopenedPacket},
+    received::{ReceivedPacket, Unopened, UnopenedPacket},
     simulated::SimulatedServer,
     tls::{Level, Tickets},
 };
@@ -287,4 +287,59 @@ pub(crate) fn taking_early_data(change: impl FnOnce(&mut ServerConfig)) -> Simul
     config.tls.tickets = Some(Tickets::new([7; 32]).with_early_data([]));
     change(&mut config);
     SimulatedServer::new(config)
+}
+
+/// A server that answers each unidirectional stream on one of its own, and heeds limits that are
+/// taken back if it is told to.
+pub(crate) fn answering_on_its_own_streams(heeds_lower_limits: bool) -> SimulatedServer {
+    good_server().with_habit(move |endpoint, from| {
+        let is_lower = |frame: &Frame<'_>| matches!(frame, Frame::MaxStreams { maximum: 0, .. });
+        let mut all = endpoint.received().iter();
+        if heeds_lower_limits && all.any(|packet| packet.frames().iter().any(is_lower)) {
+            return;
+        }
+        let mut asked = Vec::new();
+        for packet in endpoint.received().iter().skip(from) {
+            for frame in packet.frames() {
+                if let Frame::Stream { id, .. } = frame
+                    && id.direction() == Dir::Unidirectional
+                {
+                    asked.push(StreamId::new(Side::Server, id.direction(), id.index()));
+                }
+            }
+        }
+        for id in asked {
+            endpoint.send(one_rtt([stream(id.value(), 0, b"a")]));
+        }
+    })
+}
+
+/// A server that leaves out a packet number before it answers a PING, as RFC 9000 §21.4 lets it.
+pub(crate) fn leaving_numbers_out(server: SimulatedServer) -> SimulatedServer {
+    server.with_habit(|endpoint, from| {
+        let mut new = endpoint.received().iter().skip(from);
+        if new.any(|packet| packet.frames().contains(&Frame::Ping)) {
+            // Another packet may wait that has the next one.
+            let number = endpoint.next_number(Level::OneRtt) + 2;
+            endpoint.send(one_rtt([Frame::Ping]).numbered(number));
+        }
+    })
+}
+
+/// A server that acknowledges what comes out of order, and forgets it.
+pub(crate) fn dropping_what_is_out_of_order() -> SimulatedServer {
+    let is_out_of_order = |packet: &ReceivedPacket| {
+        let frames = packet.frames();
+        let mut frames = frames.iter();
+        frames.any(|frame| matches!(frame, Frame::Stream { offset: 1.., .. }))
+    };
+    let server = good_server().with_rules(move |rules| rules.discarding(is_out_of_order));
+    server.with_habit(move |endpoint, from| {
+        let new = endpoint.received().iter().skip(from);
+        let new = new.filter(|packet| is_out_of_order(packet));
+        let numbers: Vec<_> = new.map(|packet| packet.number).collect();
+        for number in numbers {
+            endpoint.send(one_rtt([ack(0, number..=number, None)]).once());
+        }
+    })
 }

@@ -17,7 +17,7 @@ use qecho_peer::{
 
 use crate::{
     Mutant, fails,
-    habits::{answering_all_by_ping, editing, retrying},
+    habits::{answering_all_by_ping, editing, retrying, with_versions},
     notes,
     subject::{good_server, long_chain, server_config},
 };
@@ -70,7 +70,9 @@ fn parameters() -> Vec<Mutant> {
         fails("P16", || ignoring(Rule::MigrationParameter)),
         fails("P17", || ignoring(Rule::IntegerParameter)),
         fails("P18", || greasing(&[Rule::GreaseParameter])),
-        // To ignore version_information is to live on, which is right.
+        fails("P19", || knowing_versions(Rule::VersionInformation)),
+        fails("P20", || knowing_versions(Rule::ChosenVersion)),
+        fails("P21", || knowing_versions(Rule::VersionInformation)),
         notes("P19", || {
             closing_with(Rule::VersionInformation, PROTOCOL_VIOLATION)
         }),
@@ -81,6 +83,11 @@ fn parameters() -> Vec<Mutant> {
             closing_with(Rule::VersionInformation, PROTOCOL_VIOLATION)
         }),
     ]
+}
+
+/// A server that sends version_information, and ignores what is wrong with its client's.
+fn knowing_versions(rule: Rule) -> SimulatedServer {
+    with_versions(&[1, 1]).with_rules(move |rules| rules.ignoring([rule]))
 }
 
 fn tls() -> Vec<Mutant> {

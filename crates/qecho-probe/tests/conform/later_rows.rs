@@ -12,10 +12,10 @@ use std::{
 use crate::{
     Mutant, fails,
     habits::{
-        ack, acknowledging, answering, at_first, closing_for_any_token, echoing_datagrams, editing,
-        forbidding_to_move, giving_tokens, heed_counts, is_ping, is_stream, issuing, marking,
-        new_path, on_new_path, retrying, sending, stream, taking_early_data, when, with_parameter,
-        with_versions,
+        ack, acknowledging, answering, at_first, closing_for_any_token,
+        dropping_what_is_out_of_order, echoing_datagrams, editing, forbidding_to_move,
+        giving_tokens, heed_counts, is_ping, is_stream, issuing, marking, new_path, on_new_path,
+        retrying, sending, stream, taking_early_data, when, with_parameter, with_versions,
     },
     handshake_rows::MakeServer,
     notes,
@@ -290,6 +290,7 @@ fn of_streams() -> Vec<Mutant> {
                 |frame: &Frame<'_>| matches!(frame, Frame::Stream { id, .. } if id.index() == 1);
             answering(is_second, || one_rtt([stream(4, 0, b"QJ?ZVK")]))
         }),
+        fails("F61", dropping_what_is_out_of_order),
         notes("F62", || {
             good_server().with_rules(|rules| {
                 let mut count = 0;

@@ -4,7 +4,7 @@
 use qecho_packet::{
     StreamId, TransportParameters,
     close::TRANSPORT_PARAMETER_ERROR,
-    wire::{Frame, frames},
+    wire::{ConnectionId, Frame, frames},
 };
 use qecho_peer::{
     endpoint::{Endpoint, VERSION_2},
@@ -12,6 +12,7 @@ use qecho_peer::{
     network::Ecn,
     packet::{initial, one_rtt},
     received::ReceivedPacket,
+    rules::Rule,
     simulated::{Conditions, SimulatedServer},
     tls::{Level, TlsRule},
 };
@@ -21,8 +22,9 @@ use crate::{
     client_mutants::without,
     client_subject::{Guest, good_client, try_client},
     habits::{
-        answering, heeding_resets_to_nobody, is_stream, marking, repeating_lost_acknowledgements,
-        sending, stream,
+        answering, answering_on_its_own_streams, editing, heeding_resets_to_nobody, is_stream,
+        issuing, leaving_numbers_out, marking, repeating_lost_acknowledgements, retrying, sending,
+        stream,
     },
     handshake_rows::MakeServer,
     later_rows::with_version_2,
@@ -112,6 +114,8 @@ fn of_streams() -> Vec<Peculiar> {
             || replying(|data, _| [b"> ", data].concat()),
             Verdict::Pass,
         ),
+        // Limits may be told again, and be lower (RFC 9000 §4.6).
+        ("F46", || answering_on_its_own_streams(false), Verdict::Pass),
         // It sees in how many parts the bytes came, too.
         (
             "F61",
@@ -133,6 +137,14 @@ fn of_packets() -> Vec<Peculiar> {
         ),
         // RFC 9000 §5.2.2: a server may speak another version that begins in smaller datagrams.
         ("V02", || good_server().negotiating_q046(), Verdict::Pass),
+        // RFC 9000 §21.4: packet numbers may be left out on purpose, and are no losses.
+        ("K15", || leaving_numbers_out(good_server()), Verdict::Pass),
+        // Where they are, nobody knows whether a connection ID was lost.
+        (
+            "K15",
+            || leaving_numbers_out(issuing(|_| (9, ConnectionId::new(&[9; 8]), [9; 16]))),
+            Verdict::NotReached,
+        ),
     ]
 }
 
@@ -149,6 +161,22 @@ fn of_the_handshake() -> Vec<Peculiar> {
             || good_server().negotiating_at_most(0),
             Verdict::NotApplicable,
         ),
+        // To whoever does not know version_information it is as any other parameter.
+        (
+            "P19",
+            || ignoring_versions(Rule::VersionInformation),
+            Verdict::NotApplicable,
+        ),
+        (
+            "P20",
+            || ignoring_versions(Rule::ChosenVersion),
+            Verdict::NotApplicable,
+        ),
+        // It may speak whatever it is asked for.
+        ("T01", agreeing_to_any_protocol, Verdict::NotApplicable),
+        // RFC 9000 §8.1.2: with the token of a Retry an address is validated.
+        ("V08", || retrying(|_| {}), Verdict::NotApplicable),
+        ("V14", || retrying(|_| {}), Verdict::Pass),
         ("V36", demanding_version_information, Verdict::Pass),
         ("V37", demanding_version_information, Verdict::Pass),
         // RFC 9000 §11.1: an Initial packet may be discarded even where it has to be refused.
@@ -186,6 +214,16 @@ fn clients() -> Vec<(&'static str, Guest, Verdict)> {
             Verdict::NotApplicable,
         ),
     ]
+}
+
+/// A server that knows no version_information.
+fn ignoring_versions(rule: Rule) -> SimulatedServer {
+    good_server().with_rules(move |rules| rules.ignoring([rule]))
+}
+
+/// A server like `qecho server --alpn any`.
+fn agreeing_to_any_protocol() -> SimulatedServer {
+    editing(|config| config.tls.alpn.push(b"nobody-speaks-this".to_vec()))
 }
 
 /// RFC 9000 §20.1.

@@ -75,6 +75,13 @@ fn our_own_server_keeps_every_must_but_what_the_guide_says() {
 }
 
 #[test]
+fn a_server_that_agrees_to_any_protocol_breaks_nothing_by_that() {
+    let (env, server) = TestEnv::with_server("--alpn any");
+    let done = conform(&env, &server, "--only T01").ok();
+    done.prints("not applicable: T01 (the server agrees to any protocol)");
+}
+
+#[test]
 fn requirements_are_listed_and_chosen_by_name_and_section() {
     let env = TestEnv::new();
     let list = |arguments: &str| {

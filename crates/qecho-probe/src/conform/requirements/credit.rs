@@ -1,11 +1,19 @@
 //! Streams and DATAGRAM frames at work: order, ends, credit, and what comes back (RFC 9000 §2 to
 //! §4, RFC 9221).
 
-use qecho_packet::{Dir, StreamId, TransportParameters, close::PROTOCOL_VIOLATION, wire::Frame};
+use std::ops::Range;
+
+use qecho_packet::{
+    Dir, StreamId, TransportParameters,
+    close::PROTOCOL_VIOLATION,
+    wire::{Frame, frames},
+};
 use qecho_peer::{
     endpoint::{ClientConfig, Endpoint, integer_value},
     packet::one_rtt,
     rules::Rule,
+    script::Reaction,
+    tls::Level,
 };
 
 use super::{
@@ -91,6 +99,7 @@ pub(super) static ROWS: &[Requirement] = &[
     must("F61", Server, rfc(9000, "2.2"))
         .needs(&[Need::Echo])
         .text("Data that overlap and come in any order are one stream of bytes.")
+        .also(&[rfc(9000, "19.8")])
         .stimulus("Six bytes, then the same on another stream: 3 to 6, 2 to 4, and 0 to 3")
         .expected("the same answer to both, where all bytes are echoed")
         .script(data_in_any_order),
@@ -158,6 +167,9 @@ fn echoed<const N: usize>(
     }
 }
 
+/// Parts of six bytes that overlap, and none of which follows the one before.
+const PARTS: [Range<usize>; 3] = [3..6, 2..4, 0..3];
+
 /// Sends the same bytes in one frame on a stream, and in parts on another. What the application
 /// makes of them is its own affair (RFC 9000 §2.2): it is asked for nothing but the same.
 fn data_in_any_order(run: &mut Run<'_>) -> Judged {
@@ -169,11 +181,19 @@ fn data_in_any_order(run: &mut Run<'_>) -> Judged {
         ));
     }
     let [plain, odd] = [0, 1].map(|index| connection.own_stream(Dir::Bidirectional, index));
-    let parts = [3..6, 2..4, 0..3].map(|range| (range.start as u64, &WHOLE[range]));
+    let parts = PARTS.map(|range| (range.start as u64, &WHOLE[range]));
     let parts = parts.map(|(offset, data)| stream(odd, offset, data, offset == 3));
     let whole = [stream(plain, 0, WHOLE, true)];
     echoed(&mut connection, plain, whole, WHOLE.len())?;
-    echoed(&mut connection, odd, parts, WHOLE.len())?;
+    if let Err(missing) = echoed(&mut connection, odd, parts, WHOLE.len()) {
+        let echoes_next = |connection: &mut Connection| {
+            let next = connection.own_stream(Dir::Bidirectional, 2);
+            let is_granted = connection.streams_granted(Dir::Bidirectional) > 2;
+            let whole = [stream(next, 0, WHOLE, true)];
+            is_granted && echoed(connection, next, whole, WHOLE.len()).is_ok_and(|it| it == WHOLE)
+        };
+        return undelivered(&mut connection, odd, missing, echoes_next);
+    }
     // The rest of a longer answer.
     let quiet = connection.quiet();
     connection.settle(quiet);
@@ -189,6 +209,41 @@ fn data_in_any_order(run: &mut Run<'_>) -> Judged {
     }
     let wrong = (plain != odd).then(|| format!("echoed as {}", odd.escape_ascii()));
     Ok(judge_wrong(wrong, "the same answer"))
+}
+
+/// Judges a peer that has not echoed data which came out of order. It has to deliver them (RFC 9000
+/// §2.2), but its application need not echo them: it would have, if it echoes the next stream, whose
+/// data are in order.
+fn undelivered(
+    connection: &mut Connection,
+    id: StreamId,
+    missing: Finding,
+    echoes_next: impl FnOnce(&mut Connection) -> bool,
+) -> Judged {
+    let endpoint = connection.endpoint();
+    if let Some(close) = endpoint.closed() {
+        let expected = Expected::lives_on().unless_the_application_closes();
+        return Ok(expected.judge(&Reaction::Closed(close.clone())));
+    }
+    let has_come = |part: u64| {
+        let mut sent = endpoint.record().sent.iter();
+        sent.any(|sent| {
+            let mut frames = frames(&sent.payload).map_while(Result::ok);
+            sent.level == Level::OneRtt
+                && endpoint.is_acknowledged(Level::OneRtt, sent.number)
+                && frames.any(|frame| match frame {
+                    Frame::Stream { id: of, offset, .. } => (of, offset) == (id, part),
+                    _ => false,
+                })
+        })
+    };
+    if !PARTS.iter().all(|part| has_come(part.start as u64)) {
+        return Err(not_reached("not all parts are acknowledged"));
+    }
+    match echoes_next(connection) {
+        true => Ok(connection.accuse("never echoed, where the next stream is, which is in order")),
+        false => Err(missing),
+    }
 }
 
 fn is_over(endpoint: &Endpoint) -> bool {

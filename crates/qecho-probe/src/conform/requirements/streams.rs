@@ -187,16 +187,22 @@ pub(super) static ROWS: &[Requirement] = &[
         .text("MAX_DATA that does not raise the limit is ignored.")
         .stimulus("MAX_DATA of 0")
         .expected("the connection lives on, as does its echo if there is one")
-        .script(a_lower_limit),
+        .script(|run| {
+            let lower = || one_rtt([Frame::MaxData { maximum: 0 }]);
+            a_lower_limit(run, lower, lower, Dir::Bidirectional)
+        }),
     must("F46", Server, rfc(9000, "4.6"))
         .of_clients("C70")
         .also(&[rfc(9000, "19.11")])
         .text("MAX_STREAMS that does not raise the limit is ignored.")
         .stimulus("MAX_STREAMS of 0")
-        .expected("the connection lives on")
+        .expected("the connection lives on, as do answers on streams of the server's own, if any")
         .script(|run| {
-            run.open()?
-                .expect(max_streams(Dir::Bidirectional, 0), Expected::lives_on())
+            let [lower, of_answers]: [fn() -> Packet; 2] = [
+                || max_streams(Dir::Bidirectional, 0),
+                || max_streams(Dir::Unidirectional, 0),
+            ];
+            a_lower_limit(run, lower, of_answers, Dir::Unidirectional)
         }),
     must("K06", Server, rfc(9000, "3.5"))
         .text("STOP_SENDING is answered by RESET_STREAM while the stream is being sent on.")
@@ -205,19 +211,24 @@ pub(super) static ROWS: &[Requirement] = &[
         .script(stop_sending),
 ];
 
-/// Sends MAX_DATA of 0. A server that echoes must not stop for that.
-fn a_lower_limit(run: &mut Run<'_>) -> Judged {
-    const LOWER: Frame<'_> = Frame::MaxData { maximum: 0 };
-    let lives_on = run.open()?.expect(one_rtt([LOWER]), Expected::lives_on())?;
+/// Sends a limit that is none, as it lowers another. A server that answers on streams of a direction
+/// must not stop for one that would hold that up.
+fn a_lower_limit(
+    run: &mut Run<'_>,
+    lower: fn() -> Packet,
+    of_answers: fn() -> Packet,
+    direction: Dir,
+) -> Judged {
+    let lives_on = run.open()?.expect(lower(), Expected::lives_on())?;
     if lives_on.verdict != Verdict::Pass || run.is_of_client() {
         return Ok(lives_on);
     }
     let mut connection = run.open()?;
-    if !is_echoed(&mut connection, 0) {
+    if !is_answered(&mut connection, direction, 0) {
         return Ok(lives_on);
     }
-    connection.send(one_rtt([LOWER]));
-    if is_echoed(&mut connection, 1) {
+    connection.send(of_answers());
+    if is_answered(&mut connection, direction, 1) {
         return Ok(Finding::new(Verdict::Pass, "an echo comes as before"));
     }
     let is_alive = connection.lives();
@@ -225,23 +236,28 @@ fn a_lower_limit(run: &mut Run<'_>) -> Judged {
     drop(connection);
     // Without the frame a second stream has to be echoed.
     let mut other = run.open()?;
-    match is_alive && is_echoed(&mut other, 0) && is_echoed(&mut other, 1) {
+    let mut is_answered = |index| is_answered(&mut other, direction, index);
+    match is_alive && is_answered(0) && is_answered(1) {
         true => Ok(accused),
         false => Ok(lives_on),
     }
 }
 
-/// Sends a byte on a bidirectional stream of this side, and its end; tells whether something comes
-/// back.
-fn is_echoed(connection: &mut Connection, index: u64) -> bool {
-    if connection.streams_granted(Dir::Bidirectional) <= index {
+/// Sends a byte on a stream of this side, and its end; tells whether something comes back: on the
+/// same stream, or on the peer's own with the same place, if the stream has but one direction.
+fn is_answered(connection: &mut Connection, direction: Dir, index: u64) -> bool {
+    if connection.streams_granted(direction) <= index {
         return false;
     }
-    let id = connection.own_stream(Dir::Bidirectional, index);
+    let id = connection.own_stream(direction, index);
+    let answer = match direction {
+        Dir::Bidirectional => id,
+        Dir::Unidirectional => connection.peers_stream(direction, index),
+    };
     connection.endpoint_mut().write(id, b"a", true);
     let patience = connection.patience;
     let has_come = |endpoint: &Endpoint| {
-        let stream = endpoint.stream(id);
+        let stream = endpoint.stream(answer);
         stream.is_some_and(|stream| !stream.data.is_empty())
     };
     connection.wait_for(
