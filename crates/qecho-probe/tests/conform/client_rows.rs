@@ -1,14 +1,84 @@
 //! The rows of clients on the well-behaved client, and on those that leave.
 
-use qecho_peer::{faults::Fault, rules::Rule, simulated::Conditions};
-use qecho_probe::conform::{ClientProber, Finding, Runner, Side, Target, Verdict};
+use std::{io, time::Duration};
+
+use qecho_packet::wire::Frame;
+use qecho_peer::{
+    endpoint::{Endpoint, ServerConfig},
+    faults::Fault,
+    network::Network,
+    rules::Rule,
+    simulated::Conditions,
+    tls::TlsRule,
+};
+use qecho_probe::conform::{ClientProber, ClientSubject, Finding, Runner, Side, Target, Verdict};
 
 use crate::{
     are_steady,
     client_mutants::{ignoring, suited, with},
     client_subject::{ClientSimulation, Guest, good_client, leave, try_client},
-    scripted,
+    resuming_clients, scripted,
 };
+
+/// A client whose later visits may be another's, as it shares its name.
+struct Doubtful(ClientSimulation);
+
+impl ClientSubject for Doubtful {
+    fn network(&mut self) -> io::Result<Box<dyn Network>> {
+        self.0.network()
+    }
+
+    fn config(&self) -> ServerConfig {
+        self.0.config()
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.0.pause(time);
+    }
+
+    fn doubt(&self) -> Option<String> {
+        Some("it may be another client".to_owned())
+    }
+}
+
+/// Says nothing any more once the handshake was confirmed twice.
+fn fall_silent(endpoint: &mut Endpoint) {
+    let frames = endpoint.received().iter().flat_map(|it| it.frames());
+    let confirmations = frames.filter(|frame| *frame == Frame::HandshakeDone);
+    if confirmations.count() > 1 {
+        let behaviour = &mut endpoint.behaviour;
+        (behaviour.acknowledges, behaviour.resends) = (false, false);
+    }
+}
+
+#[test]
+fn a_client_whose_later_visits_may_be_another_s_is_not_accused_by_them() {
+    let silent = Guest {
+        application: fall_silent,
+        ..good_client()
+    };
+    let heedless = Guest {
+        ignored: Some(TlsRule::TicketEarlyData),
+        ..resuming_clients::suited("C143").unwrap()
+    };
+    for (id, guest, doubtful) in [
+        ("C27", silent, Verdict::NotReached),
+        ("C22", heedless, Verdict::Note),
+    ] {
+        let sure = try_client(id, guest, Conditions::default());
+        assert_eq!(sure.verdict, Verdict::Fail, "{id}: {}", sure.seen);
+        let rows = scripted(Side::Client);
+        let row = rows.into_iter().find(|row| row.id == id).unwrap();
+        let subject = Doubtful(ClientSimulation::new(guest, Conditions::default()));
+        let Finding { verdict, seen, .. } = ClientProber::new(subject).run(row);
+        assert_eq!(verdict, doubtful, "{id}: {seen}");
+        assert!(seen.ends_with("it may be another client"), "{id}: {seen}");
+    }
+}
 
 #[test]
 fn the_well_behaved_client_keeps_all_that_there_is_a_script_for() {
