@@ -88,7 +88,7 @@ pub(crate) struct ConformArguments {
     pub(crate) include: Vec<String>,
 
     /// Print what would be tried, and end
-    #[arg(long, conflicts_with_all = ["show", "expect", "output", "pcap_dir", "differences", "by_name"])]
+    #[arg(long, conflicts_with_all = ["expect", "output", "pcap_dir", "differences", "by_name"])]
     pub(crate) list: bool,
 
     /// What fails: a MUST that is broken, or a SHOULD as well

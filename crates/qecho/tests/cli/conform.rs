@@ -98,7 +98,6 @@ fn requirements_are_listed_and_chosen_by_name_and_section() {
         "--pcap-dir kept",
         "--expect verdicts.txt",
         "--expect verdicts.txt --update-expect",
-        "--show F12",
         "--differences",
         "--client --by-name",
     ] {
