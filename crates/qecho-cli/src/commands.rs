@@ -68,6 +68,7 @@ fn listen_hint(kind: io::ErrorKind, places: &[Listen]) -> Option<&'static str> {
 
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
+    signals::end_at_hangup();
     match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),

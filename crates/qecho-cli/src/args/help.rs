@@ -27,7 +27,7 @@ pub(crate) const EXIT_CODES: &str =
        no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
-  143  terminated";
+  143  terminated, or its terminal was closed (SIGHUP)";
 
 /// Examples for each command, below its name: what they do, and indented how they are typed.
 const EXAMPLES: &str = include_str!("examples.txt");

@@ -2,7 +2,10 @@
 
 use std::{
     fs::{self, File},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -11,6 +14,7 @@ use anyhow::Context;
 use qecho_terminal::job_control;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
     iterator::Signals,
 };
 
@@ -23,6 +27,9 @@ pub(super) const ENDING_PATIENCE: Duration = Duration::from_secs(12);
 /// Time within which another SIGINT or SIGTERM is the same request as the first: `timeout` and
 /// service managers send one to the process and then one to its group.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
+
+/// Whether a SIGHUP ends the process at once.
+static ENDS_AT_HANGUP: AtomicBool = AtomicBool::new(true);
 
 /// Files that are being written to their ends.
 static FILES_ENDING: AtomicUsize = AtomicUsize::new(0);
@@ -37,6 +44,16 @@ impl FilesEnding {
         let outcome = write();
         FILES_ENDING.fetch_sub(1, Relaxed);
         outcome
+    }
+}
+
+/// Lets a SIGHUP end the process with the exit code of a terminal that was closed, until a command
+/// listens for signals itself, if it does. One that was started to ignore it goes on doing so.
+pub(super) fn end_at_hangup() {
+    if !ignores_hangup() {
+        // Without it the system ends the process, which is as good but for the exit code.
+        let code = ExitStatus::Terminated as i32;
+        let _ = flag::register_conditional_shutdown(SIGHUP, code, &ENDS_AT_HANGUP);
     }
 }
 
@@ -72,6 +89,7 @@ fn listen(
         signals.push(SIGHUP);
     }
     let mut signals = Signals::new(signals).context("cannot listen for signals")?;
+    ENDS_AT_HANGUP.store(false, SeqCst);
     let (mut hung_up, mut first) = (false, None::<Instant>);
     let follow = move || {
         for signal in signals.forever() {

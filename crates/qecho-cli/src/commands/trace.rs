@@ -28,7 +28,7 @@ use self::{
 use super::tracing;
 use crate::{
     args::TraceFileArguments,
-    exit::{ExitStatus, Failure},
+    exit::{ExitStatus, Failure, is_closed_terminal},
 };
 
 /// Columns of a sequence diagram that goes to no terminal.
@@ -36,6 +36,16 @@ const SEQUENCE_COLUMNS: usize = 100;
 
 /// Shows what a capture has.
 pub(super) fn run(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure> {
+    match show_file(arguments) {
+        // Whatever is wrong with what came until then.
+        Err(_) if input::is_stdin(&arguments.file) && is_closed_terminal(io::stdin()) => {
+            Err(Failure::silent(ExitStatus::Terminated))
+        }
+        outcome => outcome,
+    }
+}
+
+fn show_file(arguments: &TraceFileArguments) -> Result<ExitStatus, Failure> {
     let mut dissector = Dissector::default();
     let mut input = CaptureInput::open(&arguments.file, &mut dissector)?;
     for path in &arguments.key_logs {

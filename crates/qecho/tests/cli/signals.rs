@@ -1,10 +1,18 @@
 //! Clients that are interrupted, and whose terminal is closed.
 
-use std::{fs::File, time::Duration};
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Duration,
+};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
-use crate::{env::TestEnv, terminal::Terminal, transcript::Transcript};
+use crate::{
+    env::{self, TestEnv},
+    terminal::Terminal,
+    transcript::Transcript,
+};
 
 #[test]
 fn a_client_that_is_interrupted_or_terminated_says_so_by_its_exit_code() {
@@ -49,6 +57,18 @@ fn a_client_is_interrupted_although_nobody_reads_its_output() {
 }
 
 #[test]
+fn a_command_that_listens_for_no_signal_is_terminated_by_a_hangup_too() {
+    let env = TestEnv::new();
+    let silent = env::socket();
+    let show = env.qecho(format!("cert show {}", env::address(&silent)));
+    let show = show.start();
+    let first = silent.recv(&mut [0; 2_000]);
+    first.expect("the first packet comes");
+    show.signal(Signal::HUP);
+    show.done().exits(143);
+}
+
+#[test]
 fn a_command_whose_terminal_is_closed_is_terminated_whether_it_is_told_or_sees_it() {
     let (env, server) = TestEnv::with_server("");
     let place = server.place();
@@ -62,6 +82,8 @@ fn a_command_whose_terminal_is_closed_is_terminated_whether_it_is_told_or_sees_i
         (format!("ping {place} --live -i 10ms"), "█"),
         (format!("ping {place} -i 10ms"), "seq=3"),
         (format!("client {place}"), "Message: "),
+        // It reads from the terminal, and says nothing before.
+        ("trace -".into(), "process "),
     ] {
         for reaction in [":", ""] {
             let path = path.display();
@@ -70,9 +92,27 @@ fn a_command_whose_terminal_is_closed_is_terminated_whether_it_is_told_or_sees_i
                 format!("(trap '{reaction}' HUP; qecho; echo status $? >{path}); read line");
             let terminal = Terminal::start_script(&env, &script, &command);
             terminal.screen.says(begun);
+            terminal.until_job(knows_hangup);
             terminal.closes();
             ended += 1;
             statuses.says_times("status 143\n", ended);
         }
     }
+}
+
+/// Tells whether a process is qecho, which has a handler for SIGHUP or ignores it.
+fn knows_hangup(job: Pid) -> bool {
+    if !Path::new("/proc/self/status").exists() {
+        // Other systems do not say so.
+        return true;
+    }
+    let path = format!("/proc/{}/status", job.as_raw_nonzero());
+    let status = fs::read_to_string(path).unwrap_or_default();
+    let find = |name| status.lines().find_map(|line| line.strip_prefix(name));
+    let has_bit = |name| {
+        let mask = find(name).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & 1 == 1)
+    };
+    let is_qecho = find("Name:").is_some_and(|name| name.trim() == "qecho");
+    is_qecho && (has_bit("SigCgt:") || has_bit("SigIgn:"))
 }

@@ -2,8 +2,9 @@
 
 use std::{
     io::{PipeReader, PipeWriter, Write, pipe},
-    process::Child,
+    process::{self, Child},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Terminal {
     /// All that was ever shown.
     pub(crate) screen: Transcript,
 }
+
+/// Time between two looks at a process.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) const UP: &[u8] = b"\x1b[A";
 pub(crate) const CTRL_C: &[u8] = b"\x03";
@@ -74,11 +78,21 @@ impl Terminal {
     /// Starts a shell with job control in which `qecho` is the program with this command. Each
     /// says the number of its process first.
     pub(crate) fn start_script(env: &TestEnv, script: &str, command: &str) -> Self {
+        Self::start_script_in(env, ("/bin/sh", 200), script, command)
+    }
+
+    /// Does so in another shell, on a terminal of this width.
+    pub(crate) fn start_script_in(
+        env: &TestEnv,
+        (shell, columns): (&str, u16),
+        script: &str,
+        command: &str,
+    ) -> Self {
         let program = env!("CARGO_BIN_EXE_qecho");
         let function = format!("sh -c 'echo process $$; exec \"$@\"' sh {program} {command}");
         let script = format!("ulimit -c 0; set -m; qecho() {{ {function}; }}; {script}");
-        let shell = Cmd::new(env.command("/bin/sh"));
-        Self::start(shell.arg("-c").arg(script))
+        let shell = Cmd::new(env.command(shell));
+        Self::start_with_columns(columns, shell.arg("-c").arg(script))
     }
 
     /// Presses keys.
@@ -100,10 +114,35 @@ impl Terminal {
 
     /// Signals the program that a script has started.
     pub(crate) fn signals_job(&self, signal: Signal) {
+        self.signals_job_by(signal.as_raw());
+    }
+
+    /// Signals it by the number of a signal, which may be one without a name.
+    pub(crate) fn signals_job_by(&self, signal: i32) {
+        let job = self.job().as_raw_nonzero();
+        let command = format!("kill -{signal} {job}");
+        let sent = process::Command::new("sh").arg("-c").arg(command).status();
+        assert!(sent.is_ok_and(|status| status.success()), "it lives");
+    }
+
+    /// Returns the process of the program that a script has started.
+    pub(crate) fn job(&self) -> Pid {
         let line = self.screen.line_with("process ");
         let number = line.split_whitespace().nth(1).expect("its number");
         let id = number.parse().ok().and_then(Pid::from_raw);
-        kill_process(id.expect("a number"), signal).expect("it lives");
+        id.expect("a number")
+    }
+
+    /// Waits until a condition of that process holds, of which the system does not tell.
+    #[track_caller]
+    pub(crate) fn until_job(&self, condition: impl Fn(Pid) -> bool) {
+        let job = self.job();
+        let looks = LIMIT.as_millis() / LOOK_EVERY.as_millis();
+        let met = (0..looks).any(|_| {
+            thread::sleep(LOOK_EVERY);
+            condition(job)
+        });
+        assert!(met, "the job is not what it should be: {:?}", self.screen);
     }
 
     /// Closes the terminal, as who closes a window does; what it was started with ends, too.

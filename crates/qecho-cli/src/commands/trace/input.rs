@@ -97,7 +97,8 @@ impl CaptureInput {
     }
 }
 
-fn is_stdin(path: &Path) -> bool {
+/// Tells whether a capture is read from stdin.
+pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
