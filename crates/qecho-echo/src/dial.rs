@@ -58,6 +58,16 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// Time by which a turn may come too late on a busy machine. If it was later, the program itself stood
+/// still: it was stopped (Ctrl-Z, SIGSTOP, a debugger, a frozen container), or had no processor.
+pub const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// Tells whether the program itself stood still when an answer was due. What came meanwhile is handled
+/// after the deadline, in the same turn, and has to be waited for anew.
+pub fn stood_still(due: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(due) >= PAUSE_MIN
+}
+
 /// State of dialling.
 #[derive(Debug)]
 pub enum Progress {
@@ -228,8 +238,11 @@ impl Dialer {
         if std::mem::take(&mut self.has_failed) {
             return self.handle_failure(context);
         }
-        if self.give_up.is_some_and(|due| due <= now) {
-            return Progress::Failed(self.give_up(context));
+        if let Some(due) = self.give_up.filter(|due| *due <= now) {
+            if !stood_still(due, now) {
+                return Progress::Failed(self.give_up(context));
+            }
+            self.give_up = Some(now + self.timeout);
         }
         if self.ask_versions.take_if(|due| *due <= now).is_some() {
             self.ask_versions(context);

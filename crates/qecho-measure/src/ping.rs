@@ -11,6 +11,7 @@ mod frames;
 mod handshakes;
 mod host;
 mod observer;
+mod pause;
 mod payload;
 mod probes;
 mod report;

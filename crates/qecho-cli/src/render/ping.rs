@@ -80,6 +80,12 @@ pub(crate) fn event(
             let reason = lost.reason.clone().unwrap_or_else(nothing);
             writeln!(out, "{host}: seq={} lost: {reason}", lost.sequence)
         }
+        PingEvent::Paused { pause, left_out } => writeln!(
+            out,
+            "{host}: qecho itself stood still for {}; {} under way left out",
+            text::duration(*pause),
+            counted(*left_out, "ping")
+        ),
         _ => Ok(()),
     }
 }
@@ -186,6 +192,7 @@ fn counts(counts: &Counts) -> String {
     for (count, what) in [
         (counts.late, "of those late"),
         (counts.unanswered, "without an answer yet"),
+        (counts.left_out, "left out"),
         (counts.duplicates, "duplicates"),
         (counts.reordered, "reordered"),
     ] {

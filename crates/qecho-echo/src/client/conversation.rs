@@ -13,7 +13,7 @@ use super::{
     exchange::Exchange,
     report::{ClientEvent, Echoed, Failure, Report},
 };
-use crate::{COALESCE_MAX, reply};
+use crate::{COALESCE_MAX, dial::stood_still, reply};
 
 /// Messages to be echoed and what became of them.
 #[derive(Debug, Default)]
@@ -334,12 +334,13 @@ impl Conversation {
         now: Instant,
         tell: &mut dyn FnMut(ClientEvent),
     ) -> Result<(), Failure> {
-        let Some(after) = self
-            .patience
-            .filter(|_| self.due.is_some_and(|due| due <= now))
-        else {
+        let (Some(after), Some(due)) = (self.patience, self.due.filter(|due| *due <= now)) else {
             return Ok(());
         };
+        if stood_still(due, now) {
+            self.await_answer(now);
+            return Ok(());
+        }
         self.due = None;
         match self.current.take() {
             None => Err(Failure::NoFin { after }),

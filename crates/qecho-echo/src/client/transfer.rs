@@ -16,7 +16,7 @@ use bytes::Bytes;
 use qecho_engine::{Connection, Dir, Event, ReadEnd, StreamId, Written};
 
 use super::report::{Failure, Report};
-use crate::{COALESCE_MAX, reply};
+use crate::{COALESCE_MAX, dial::stood_still, reply};
 
 /// Chunks that wait between a transfer and the thread that reads or writes.
 pub const CHUNKS_MAX: usize = 16;
@@ -152,10 +152,14 @@ impl Transfer {
 
     /// Runs out of patience if it is time.
     pub(super) fn handle_deadline(&mut self, now: Instant) -> Result<(), Failure> {
-        match self.patience {
-            Some(after) if self.due.is_some_and(|due| due <= now) => Err(self.no_progress(after)),
-            _ => Ok(()),
+        let (Some(after), Some(due)) = (self.patience, self.due.filter(|due| *due <= now)) else {
+            return Ok(());
+        };
+        if !stood_still(due, now) {
+            return Err(self.no_progress(after));
         }
+        self.due = Some(now + after);
+        Ok(())
     }
 
     /// Says what the peer was waited for.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qecho_echo::dial::stood_still;
 use qecho_engine::{ConnectTo, Connection, ConnectionKey, EarlyData, Event, ShardContext};
 
 use super::{
@@ -51,6 +52,8 @@ pub(super) struct Connections {
     waiting: VecDeque<Message>,
     failures_in_row: usize,
     next_check: Option<Instant>,
+    /// Processor time at the last of them.
+    processor: Duration,
 }
 
 impl Connections {
@@ -66,6 +69,7 @@ impl Connections {
             waiting: VecDeque::new(),
             failures_in_row: 0,
             next_check: None,
+            processor: Duration::ZERO,
             plan,
         }
     }
@@ -347,10 +351,21 @@ impl Connections {
         next_check.into_iter().chain(self.clock.deadline()).min()
     }
 
-    /// Gives up what has waited too long.
+    /// Gives up what has waited too long, but for the generator's own standing still: what came
+    /// meanwhile is handled after this, and the rest has to be waited for anew.
     pub(super) fn check_timeouts(&mut self, context: &mut ShardContext<'_, Session>) {
         let now = context.now();
         if self.next_check.is_some_and(|next| next > now) {
+            return;
+        }
+        // A generator that was busy with what was due did not stand still.
+        let processor = self.clock.processor_time();
+        let busy = processor.saturating_sub(std::mem::replace(&mut self.processor, processor));
+        let awaited = self.next_check.map(|due| due + busy);
+        if let Some(due) = awaited.filter(|due| stood_still(*due, now)) {
+            let paused = &mut self.clock.accounting.counters.paused;
+            *paused = (*paused).max(now - due);
+            self.next_check = Some(now + self.clock.accounting.timeout);
             return;
         }
         let is_quiet = self.mode == Mode::Idle && self.slots.connecting == 0;

@@ -1,6 +1,6 @@
 //! Counters of one shard's load; those of several can be added.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use qecho_engine::Connection;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub(super) struct Counters {
     pub(super) early: EarlyCounts,
     pub(super) errors: BTreeMap<ErrorKind, ErrorCount>,
     pub(super) transport: TransportCounts,
+    /// Longest time for which the generator itself stood still.
+    pub(super) paused: Duration,
     /// Everything since the start, warm-up included.
     pub(super) totals: TotalCounts,
 }
@@ -71,6 +73,7 @@ impl Counters {
         ] {
             *sum += part;
         }
+        self.paused = self.paused.max(other.paused);
         self.early.add(other.early);
         self.transport.add(other.transport);
         self.totals.add(other.totals);

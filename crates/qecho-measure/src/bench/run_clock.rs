@@ -68,6 +68,11 @@ impl RunClock {
         self.accounting.phase
     }
 
+    /// Returns the processor time that this thread has used.
+    pub(super) fn processor_time(&self) -> Duration {
+        (self.processor_clock)()
+    }
+
     /// Asks for a turn of the whole shard.
     pub(super) fn request_turn(&mut self, now: Instant) {
         self.requested = Some(now);

@@ -271,12 +271,12 @@ fn passes(report: &Report, threshold: &Threshold) -> bool {
 }
 
 /// Tells whether it was the generator that missed a threshold: it was always
-/// busy, or so late that it shows.
+/// busy, stood still, or was so late that it shows.
 fn is_the_generators(report: &Report, threshold: &Threshold) -> bool {
     let is_late = report.schedule.is_some_and(|schedule| {
         let is_late = |late: f64| late >= threshold.value * LATENESS_SHARE;
         let is_late = schedule.late_p99_us.map_or(!schedule.is_kept, is_late);
         schedule.unsent > 0 || is_late
     });
-    report.generator.is_bottleneck || is_late
+    report.generator.is_bottleneck || report.generator.paused_s.is_some() || is_late
 }

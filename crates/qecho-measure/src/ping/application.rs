@@ -9,6 +9,7 @@ use super::{
     events::{Command, EventSink, PingEvent},
     host::Host,
     observer::{PingObservations, PingObserver},
+    pause::PauseWatch,
 };
 
 /// A ping as the application of a shard.
@@ -16,6 +17,7 @@ pub struct PingApplication {
     hosts: Vec<Host>,
     observations: PingObservations,
     sink: EventSink,
+    watch: PauseWatch,
     is_finished: bool,
 }
 
@@ -34,6 +36,7 @@ impl PingApplication {
             hosts: hosts.collect::<Result<_, _>>()?,
             observations,
             sink,
+            watch: PauseWatch::default(),
             is_finished: false,
         })
     }
@@ -50,6 +53,14 @@ impl PingApplication {
     fn each(&mut self, mut act: impl FnMut(&mut Host, &mut dyn FnMut(PingEvent))) {
         for (index, host) in self.hosts.iter_mut().enumerate() {
             act(host, &mut |event| (self.sink)(index, event));
+        }
+    }
+
+    /// Leaves out what was under way while this program stood still. Each turn after a pause begins
+    /// with a deadline or with what calls this, too, before any answer is looked at.
+    fn look_for_pause(&mut self, context: &mut ShardContext<'_, ()>) {
+        if let Some(pause) = self.watch.look(context.now()) {
+            self.each(|host, tell| host.leave_out(context, pause, tell));
         }
     }
 
@@ -72,6 +83,7 @@ impl Application for PingApplication {
     type Command = Command;
 
     fn start(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.look_for_pause(context);
         self.each(|host, tell| host.start(context, tell));
         self.finish(context);
     }
@@ -89,6 +101,7 @@ impl Application for PingApplication {
     }
 
     fn handle_command(&mut self, context: &mut ShardContext<'_, ()>, command: Command) {
+        self.look_for_pause(context);
         match command {
             Command::Stop => self.each(|host, tell| host.stop(context, tell)),
         }
@@ -96,15 +109,18 @@ impl Application for PingApplication {
     }
 
     fn handle_wake(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.look_for_pause(context);
         self.advance(context);
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let hosts = self.hosts.iter().filter_map(Host::deadline).min();
-        hosts.filter(|_| !self.is_finished)
+        let hosts = self.hosts.iter().filter_map(Host::deadline);
+        let first = hosts.chain(self.watch.deadline()).min();
+        first.filter(|_| !self.is_finished)
     }
 
     fn handle_deadline(&mut self, context: &mut ShardContext<'_, ()>) {
+        self.look_for_pause(context);
         self.advance(context);
     }
 
@@ -114,6 +130,7 @@ impl Application for PingApplication {
         peer: SocketAddr,
         reason: &io::Error,
     ) {
+        self.look_for_pause(context);
         // ICMP tells no port: of several servers on one host each may be meant.
         let mut meant: Vec<_> = self.hosts.iter().flat_map(Host::addresses).collect();
         meant.retain(|address| address.ip() == peer.ip());

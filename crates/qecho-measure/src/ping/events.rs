@@ -1,5 +1,7 @@
 //! Commands to a ping, and the events that it reports.
 
+use std::time::Duration;
+
 use super::report::{Connected, Failure, Lost, Reply, Report};
 
 /// Command of another thread.
@@ -31,6 +33,14 @@ pub enum PingEvent {
     },
     /// No answer came in time.
     Lost(Lost),
+    /// This program itself stood still, for a second or more: it was stopped, or had no processor.
+    Paused {
+        /// From its last sign of life to the next; over `vn`, an answer that the system received
+        /// meanwhile is one.
+        pause: Duration,
+        /// Pings that were under way, of which nothing is said any more.
+        left_out: u64,
+    },
     /// The ping of this host has ended; no event of it follows.
     Ended(Box<Report>),
 }

@@ -372,6 +372,40 @@ impl Host {
         }
     }
 
+    /// Leaves out what is under way after a pause of this program itself. What was dialled then is
+    /// dialled anew: its time has passed, too.
+    pub(super) fn leave_out(
+        &mut self,
+        context: &mut ShardContext<'_, ()>,
+        pause: Duration,
+        tell: Tell<'_>,
+    ) {
+        if self.has_ended() {
+            return;
+        }
+        let left_out = self.probes.leave_out(context.now());
+        tell(PingEvent::Paused { pause, left_out });
+        self.ambiguous.stop();
+        self.requested_turn = Some(context.now());
+        let is_brief = matches!(self.workload, Workload::Handshakes(_));
+        match self.state {
+            HostState::Dialing => {
+                self.dialer.abandon(context.now());
+                self.state = HostState::Idle;
+                if !is_brief {
+                    self.dial(context, tell);
+                }
+            }
+            HostState::Live(_) if is_brief => {
+                if let Some((mut connection, ())) = self.live(context) {
+                    connection.close(CODE_DONE, "");
+                }
+                self.state = HostState::Idle;
+            }
+            _ => {}
+        }
+    }
+
     /// Ends at once, with what came so far.
     pub(super) fn stop(&mut self, context: &mut ShardContext<'_, ()>, tell: Tell<'_>) {
         let now = context.now();

@@ -237,6 +237,19 @@ impl Probes {
         all.into_iter().map(lose).collect()
     }
 
+    /// Leaves out those under way, whatever becomes of them, and does not count those that were due
+    /// meanwhile: this program itself stood still. Returns how many were under way.
+    pub(super) fn leave_out(&mut self, now: Instant) -> u64 {
+        self.held.clear();
+        let left_out = std::mem::take(&mut self.outstanding).len() as u64;
+        self.counts.left_out += left_out;
+        match self.next {
+            None if self.counts.sent > 0 => self.next = Some(now),
+            _ => self.skip_missed(now),
+        }
+        left_out
+    }
+
     /// Decides when the next is due once one has found its end.
     fn settle(&mut self, now: Instant) {
         if !self.one_at_a_time || !self.outstanding.is_empty() {
@@ -246,13 +259,17 @@ impl Probes {
             None => self.next = Some(now),
             // What was missed while one was waited for is left out, or it
             // would look slow.
-            Some(next) if next < now => {
-                let behind = now.duration_since(next).as_nanos();
-                let steps = behind.div_ceil(self.interval.as_nanos().max(1));
-                let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-                self.next = Some(next + self.interval.saturating_mul(steps));
-            }
-            Some(_) => {}
+            Some(_) => self.skip_missed(now),
+        }
+    }
+
+    /// Goes on with the schedule at its first instant that has not passed.
+    fn skip_missed(&mut self, now: Instant) {
+        if let Some(next) = self.next.filter(|next| *next < now) {
+            let behind = now.duration_since(next).as_nanos();
+            let steps = behind.div_ceil(self.interval.as_nanos().max(1));
+            let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+            self.next = Some(next + self.interval.saturating_mul(steps));
         }
     }
 

@@ -97,7 +97,7 @@ pub struct Lost {
     pub reason: Option<String>,
 }
 
-/// Counts of pings: `received + lost + unanswered` is `sent`.
+/// Counts of pings: `received + lost + unanswered + left_out` is `sent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All that were sent.
@@ -108,6 +108,8 @@ pub struct Counts {
     pub lost: u64,
     /// Without an answer when it ended, but not for long enough to be lost.
     pub unanswered: u64,
+    /// Under way while this program itself stood still, answered or not.
+    pub left_out: u64,
     /// Answered after they were given up.
     pub late: u64,
     /// Answers that came once more.

@@ -10,6 +10,7 @@ use qecho_packet::wire::{Header, VersionRequest, packets};
 use super::{
     config::{Config, Destination},
     events::{Command, EventSink, PingEvent},
+    pause::PauseWatch,
     probes::Probes,
     report::{Reply, ReplyKind, Report},
 };
@@ -23,6 +24,7 @@ pub struct VersionPing {
     bindings: Vec<SocketAddr>,
     outputs: VecDeque<ForwarderOutput>,
     sink: EventSink,
+    watch: PauseWatch,
     has_begun: bool,
     is_finished: bool,
 }
@@ -40,8 +42,19 @@ impl VersionPing {
             bindings: bindings.to_vec(),
             outputs: VecDeque::new(),
             sink,
+            watch: PauseWatch::default(),
             has_begun: false,
             is_finished: false,
+        }
+    }
+
+    /// Leaves out what was under way while this program stood still.
+    fn look_for_pause(&mut self, now: Instant) {
+        if let Some(pause) = self.watch.look(now) {
+            self.each(|host| {
+                let left_out = host.probes.leave_out(now);
+                host.events.push(PingEvent::Paused { pause, left_out });
+            });
         }
     }
 
@@ -74,6 +87,7 @@ impl Forwarder for VersionPing {
     type Command = Command;
 
     fn handle_datagram(&mut self, now: Instant, received: Received) {
+        self.look_for_pause(now);
         let size = received.data.len();
         let Some(Ok(packet)) = packets(&received.data, 0).next() else {
             return;
@@ -82,6 +96,7 @@ impl Forwarder for VersionPing {
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
+        self.look_for_pause(now);
         if !std::mem::replace(&mut self.has_begun, true) {
             self.hosts
                 .iter_mut()
@@ -127,7 +142,9 @@ impl Forwarder for VersionPing {
 
     fn deadline(&self) -> Option<Instant> {
         let waiting = self.hosts.iter().filter(|host| !host.has_ended);
-        waiting.filter_map(|host| host.probes.deadline(true)).min()
+        let deadlines = waiting.filter_map(|host| host.probes.deadline(true));
+        let first = deadlines.chain(self.watch.deadline()).min();
+        first.filter(|_| !self.is_finished)
     }
 
     fn is_finished(&self) -> bool {

@@ -107,7 +107,7 @@ impl<F: Application> Pinging<F> {
             panic!("the last event is not the end: {:#?}", self.seen);
         };
         let counts = report.counts;
-        let known = counts.received + counts.lost + counts.unanswered;
+        let known = counts.received + counts.lost + counts.unanswered + counts.left_out;
         assert_eq!(known, counts.sent);
         assert_eq!(self.replies().len() as u64, counts.received);
         assert_eq!(self.lost().len() as u64, counts.lost);

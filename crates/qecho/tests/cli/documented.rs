@@ -1,7 +1,11 @@
 //! docs/json.md beside what the program writes: every member is documented, and every
 //! documented one is there or said to be optional.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -257,6 +261,14 @@ fn pings(checked: &mut Checked) {
         let ping = format!("ping 127.0.0.1:{port} -n 1 {options} --format json");
         checked.take("ping", &env.qecho(ping).run().events());
     }
+    let stopped = env.qecho(format!("ping {place} -n 9 -i 100ms --format json"));
+    let stopped = stopped.start();
+    stopped.stdout.says("reply");
+    stopped.halt();
+    // A pause is told of that takes a second.
+    thread::sleep(Duration::from_millis(1_100));
+    stopped.signal(Signal::CONT);
+    checked.take("ping", &stopped.done().events());
     let relay = env.relay(&place, "--duplicate 100% --delay 300ms");
     let slow = format!("ping {} --over vn -n 3 -i 2s --format json", relay.place());
     for timeout in ["5s", "400ms"] {

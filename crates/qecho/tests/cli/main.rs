@@ -34,6 +34,7 @@ mod pcap_limit;
 mod ping;
 mod ping_live;
 mod ping_refused;
+mod ping_stopped;
 mod pipe;
 mod progress;
 mod prompt;

@@ -108,6 +108,7 @@ impl Screen {
             PingEvent::Connected(_)
                 | PingEvent::Disconnected(_)
                 | PingEvent::Ended(_)
+                | PingEvent::Paused { .. }
                 | PingEvent::WithoutAlpn
         ) {
             self.later.push((host, event.clone()));

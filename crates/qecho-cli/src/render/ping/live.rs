@@ -153,6 +153,7 @@ impl LiveHost {
                 self.counts.lost += 1;
                 self.remember(lost.sequence, None);
             }
+            PingEvent::Paused { left_out, .. } => self.counts.left_out += left_out,
             PingEvent::Late(_) => self.counts.late += 1,
             PingEvent::Duplicate { .. } => self.counts.duplicates += 1,
             PingEvent::Ended(report) => self.end(report),

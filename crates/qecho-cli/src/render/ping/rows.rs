@@ -19,7 +19,7 @@ use crate::render::{Object, alpn_name, cipher_suite, microseconds};
 pub(crate) const COLUMNS: &str = "\
     event,host,over,seq,bytes,echo_time_us,round_trip_us,ack_delay_us,handshake_us,\
     first_reply_us,confirmed_us,resumed,early_data,echoed_us,negotiation_us,versions,versions_offered,reason,\
-    sent,received,lost,unanswered,late,duplicates,reordered,min_us,mean_us,p50_us,p90_us,\
+    sent,received,lost,unanswered,left_out,pause_us,late,duplicates,reordered,min_us,mean_us,p50_us,p90_us,\
     p99_us,max_us,jitter_us,smoothed_rtt_us,min_rtt_us,congestion_window,mtu,packets_lost,\
     ecn,schema,time";
 
@@ -48,6 +48,9 @@ pub(crate) fn event(subject: &PingTarget, event: &PingEvent) -> Option<Object> {
         PingEvent::Lost(lost) => row("lost", host)
             .with("seq", lost.sequence)
             .with_some("reason", lost.reason.as_deref()),
+        PingEvent::Paused { pause, left_out } => row("paused", host)
+            .with("pause_us", microseconds(*pause))
+            .with("left_out", left_out),
         PingEvent::WithoutAlpn => row("without_alpn", host),
         _ => return None,
     })
@@ -114,6 +117,7 @@ pub(crate) fn ended(subject: &PingTarget, report: &Report) -> Object {
         .with("received", counts.received)
         .with("lost", counts.lost)
         .with("unanswered", counts.unanswered)
+        .with("left_out", counts.left_out)
         .with("late", counts.late)
         .with("duplicates", counts.duplicates)
         .with("reordered", counts.reordered)

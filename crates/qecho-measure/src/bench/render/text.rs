@@ -300,6 +300,11 @@ fn warnings(report: &Report) -> Vec<String> {
                 .into(),
         );
     }
+    if let Some(paused) = report.generator.paused_s {
+        warnings.push(format!(
+            "the generator itself stood still for {paused:.1} s: these figures have that in them"
+        ));
+    }
     if let Some(schedule) = report.schedule.filter(|schedule| !schedule.is_kept) {
         let late = match schedule.late_p99_us {
             Some(late) => format!(

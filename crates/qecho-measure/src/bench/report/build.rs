@@ -80,7 +80,7 @@ impl Report {
                 .saturating_sub(counters.messages + counters.lost + counters.unsent),
             errors: counters.errors.values().cloned().collect(),
             transport: counters.transport,
-            generator: generator(measured.outcomes),
+            generator: generator(measured.outcomes, counters.paused),
             server_process: measured.usages.and_then(|usages| {
                 let pid = measured.config.server_pid?;
                 Some(server_cost(pid, usages, &counters))
@@ -144,7 +144,7 @@ fn run(config: &Config, sockets: usize) -> Run {
     }
 }
 
-fn generator(outcomes: &[Outcome]) -> GeneratorCost {
+fn generator(outcomes: &[Outcome], paused: Duration) -> GeneratorCost {
     let share = |outcome: &Outcome| match outcome.elapsed {
         Duration::ZERO => 0.0,
         // A turn that is long ends after the time that is measured.
@@ -156,6 +156,7 @@ fn generator(outcomes: &[Outcome]) -> GeneratorCost {
         processor_s: processor.as_secs_f64(),
         busiest_share,
         is_bottleneck: busiest_share >= BUSY,
+        paused_s: (!paused.is_zero()).then_some(paused.as_secs_f64()),
     }
 }
 

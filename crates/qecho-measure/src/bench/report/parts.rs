@@ -97,6 +97,10 @@ pub struct GeneratorCost {
     /// Whether that was always: then the generator was measured, not the
     /// server.
     pub is_bottleneck: bool,
+    /// Longest time for which the generator itself stood still, in seconds, if it did: it was stopped,
+    /// or had no processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_s: Option<f64>,
 }
 
 /// Cost of the load at the server.
@@ -171,5 +175,7 @@ impl GeneratorCost {
         self.processor_s += other.processor_s;
         self.busiest_share = self.busiest_share.max(other.busiest_share);
         self.is_bottleneck |= other.is_bottleneck;
+        let paused = self.paused_s.into_iter().chain(other.paused_s);
+        self.paused_s = paused.reduce(f64::max);
     }
 }

@@ -107,3 +107,30 @@ fn only_so_many_wait_for_an_answer_at_once() {
     probes.answer(start + TICK, 1);
     assert_eq!(take_all(&mut probes, start + TICK).len(), 1);
 }
+
+#[test]
+fn a_pause_leaves_out_what_was_under_way_and_what_was_due() {
+    let (mut probes, start) = begin(|config| config.count = Some(4));
+    take_all(&mut probes, start + TICK);
+    probes.answer(start + TICK, 1);
+    let end = start + TICK * 77 / 2;
+    assert_eq!(probes.leave_out(end), 1);
+    assert!(take_all(&mut probes, end).is_empty());
+    assert_eq!(probes.answer(end, 2), Answer::Unknown);
+    let next = probes.take(start + 39 * TICK).expect("it is due");
+    assert_eq!((next.sequence, next.intended), (3, start + 39 * TICK));
+    assert_eq!(probes.give_up(end), None);
+    let counts = probes.counts();
+    assert_eq!((counts.sent, counts.received, counts.lost), (3, 1, 0));
+    assert_eq!((counts.left_out, counts.unanswered), (1, 1));
+}
+
+#[test]
+fn a_pause_ends_the_wait_for_an_answer_without_which_nothing_is_due() {
+    let (mut probes, start) = begin(|config| config.interval = Duration::ZERO);
+    assert_eq!(probes.leave_out(start), 0);
+    assert_eq!(take_all(&mut probes, start), [1]);
+    let end = start + 5 * TICK;
+    assert_eq!(probes.leave_out(end), 1);
+    assert_eq!(take_all(&mut probes, end), [2]);
+}

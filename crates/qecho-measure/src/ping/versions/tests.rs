@@ -61,6 +61,16 @@ impl HostPing {
         (datagram.destination, datagram.contents)
     }
 
+    /// Lets a second pass, in as many turns as are due.
+    fn wait(&mut self) {
+        let end = self.now + SECOND;
+        while let Some(due) = self.ping.deadline().filter(|due| *due <= end) {
+            self.now = due;
+            self.ping.handle_timeouts(due);
+        }
+        self.now = end;
+    }
+
     fn receive(&mut self, from: SocketAddr, data: &[u8]) {
         let received = Received::from_remote(from, data);
         self.ping.handle_datagram(self.now, received);
@@ -104,7 +114,7 @@ fn a_request_is_a_datagram_that_has_to_be_answered() {
 fn the_versions_of_the_answer_are_told_with_its_time() {
     let mut ping = HostPing::begin(&[address(1)], 1);
     let (_, request) = ping.request();
-    ping.now += SECOND;
+    ping.wait();
     let answer = answer(&request, &[1, 0x6b33_43cf]);
     ping.receive(address(1), &answer);
     let [PingEvent::Reply(reply), PingEvent::Ended(report)] = &ping.events()[..] else {
@@ -152,7 +162,7 @@ fn another_address_is_asked_when_nobody_listens_at_the_first() {
     ping.receive(address(2), &answer(&request, &[1]));
     assert!(matches!(ping.events()[..], [PingEvent::Reply(_)]));
     // That one stays, whatever happens to it.
-    ping.now += SECOND;
+    ping.wait();
     ping.ping.handle_timeouts(ping.now);
     assert_eq!(ping.request().0, address(2));
     let host = SocketAddr::new(address(2).ip(), 0);
@@ -177,7 +187,7 @@ fn a_request_that_cannot_be_sent_is_lost_at_once_and_says_why() {
     fail(&mut ping, address(1));
     assert!(ping.events().is_empty(), "there is another address");
     fail(&mut ping, address(2));
-    ping.now += SECOND;
+    ping.wait();
     ping.ping.handle_timeouts(ping.now);
     fail(&mut ping, address(2));
     let [first, second, PingEvent::Ended(report)] = &ping.events()[..] else {
@@ -206,7 +216,7 @@ fn an_address_is_left_once_this_machine_refuses_to_send_there_twice_in_a_row() {
     };
     assert_eq!(fail(&mut ping), address(1));
     assert!(matches!(ping.events()[..], [PingEvent::Lost(_)]));
-    ping.now += SECOND;
+    ping.wait();
     ping.ping.handle_timeouts(ping.now);
     assert_eq!(fail(&mut ping), address(1));
     assert!(ping.events().is_empty(), "there is another address");
@@ -232,4 +242,25 @@ fn silence_is_a_loss_each_time() {
     };
     assert_eq!((report.counts.sent, report.counts.lost), (2, 2));
     assert!(ping.ping.is_finished());
+}
+
+#[test]
+fn a_pause_leaves_out_the_request_under_way_although_its_answer_was_received() {
+    let mut ping = HostPing::begin(&[address(1)], 2);
+    let (_, request) = ping.request();
+    ping.now += 10 * SECOND;
+    ping.receive(address(1), &answer(&request, &[1]));
+    ping.ping.handle_timeouts(ping.now);
+    let [PingEvent::Paused { pause, left_out: 1 }] = ping.events()[..] else {
+        panic!("a pause alone");
+    };
+    assert_eq!(pause, 10 * SECOND);
+    let (_, request) = ping.request();
+    ping.receive(address(1), &answer(&request, &[1]));
+    let [PingEvent::Reply(reply), PingEvent::Ended(report)] = &ping.events()[..] else {
+        panic!("a reply and the end");
+    };
+    assert_eq!((reply.sequence, reply.time), (2, Duration::ZERO));
+    let counts = report.counts;
+    assert_eq!((counts.received, counts.left_out, counts.lost), (1, 1, 0));
 }
