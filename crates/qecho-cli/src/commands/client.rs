@@ -6,6 +6,7 @@ mod prompt;
 mod reporter;
 mod screen;
 mod terminal;
+mod typed;
 
 use std::{
     io::{self, IsTerminal},
@@ -99,7 +100,7 @@ pub(super) fn run(arguments: ClientArguments) -> Result<ExitStatus, Failure> {
     let idle_timeout = Transport::default().idle_timeout;
     let screen = Screen::default();
     if input == InputSource::Prompt {
-        terminal::prepare(&screen, prompt::USE)?;
+        terminal::prepare(&screen)?;
     }
     let lines = screen.clone();
     let observing = Observing::start(&arguments.observe, Side::Client, idle_timeout, lines)?;

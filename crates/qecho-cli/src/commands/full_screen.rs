@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use qecho_terminal::job_control;
+use qecho_terminal::job_control::{self, InBackground};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
@@ -72,8 +72,7 @@ pub(super) fn prepare() -> anyhow::Result<()> {
         state.is_left = false;
         state.is_stale = true;
     };
-    job_control::follow(give_back, come_back)
-        .and_then(|()| job_control::read_in_background())
+    job_control::follow(InBackground::Continues, give_back, come_back)
         .context("cannot listen for signals")?;
     let told = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -117,17 +116,19 @@ pub(super) fn draw() -> io::Result<Option<Drawing>> {
 /// Gives the terminal back as it was, if it is taken; nothing is drawn after it. If that fails,
 /// the terminal is gone.
 pub(super) fn give_back() {
-    let drawing = drawing_in_time();
     let mut state = state();
     state.is_left = true;
     if !job_control::is_in_foreground() {
         return;
     }
-    if let Some(usual) = state.usual.take() {
-        if drawing.is_some() && takes_more() {
-            let _ = write(USUAL_SCREEN);
-        }
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &usual);
+    let Some(usual) = state.usual.take() else {
+        return;
+    };
+    // A terminal that takes nothing, for which somebody waits who draws, has its settings first.
+    let _ = tcsetattr(io::stdin(), OptionalActions::Now, &usual);
+    drop(state);
+    if drawing_in_time().is_some() && takes_more() {
+        let _ = write(USUAL_SCREEN);
     }
 }
 

@@ -38,6 +38,7 @@ mod ping_stopped;
 mod pipe;
 mod progress;
 mod prompt;
+mod prompt_job;
 mod relay;
 mod relay_usage;
 mod reloading;

@@ -8,6 +8,9 @@ use crate::{
 };
 
 const ALTERNATE_SCREEN: &str = "\x1b[?1049h";
+/// Real-time signals, which have no names.
+const REAL_TIME: [i32; 2] = [37, 64];
+
 const USUAL_SCREEN: &str = "\x1b[?1049l";
 
 #[test]
@@ -56,30 +59,47 @@ fn a_live_view_ends_by_itself_and_gives_the_terminal_back_whatever_happens() {
 fn a_live_view_that_is_stopped_gives_the_terminal_back_and_is_whole_again_in_the_foreground() {
     let (env, server) = TestEnv::with_server("");
     let command = format!("ping {} --live -i 10ms", server.place());
-    for by_key in [true, false] {
+    let by_signal = [Signal::TSTP, Signal::TTIN, Signal::TTOU].map(Some);
+    for signal in by_signal.into_iter().chain([None]) {
         let terminal = Terminal::start_script(&env, JOB, &command);
         let title = format!("{} over", server.place());
         terminal.screen.says_after(ALTERNATE_SCREEN, &title);
-        match by_key {
-            true => terminal.types(CTRL_Z),
-            false => terminal.signals_job(Signal::TSTP),
+        match signal {
+            None => terminal.types(CTRL_Z),
+            Some(signal) => terminal.signals_job(signal),
         }
-        // 128 and the number of SIGTSTP.
-        terminal.screen.says("status 148");
-        terminal
-            .screen
-            .says_after("status 148", "terminal as before");
+        let number = signal.unwrap_or(Signal::TSTP).as_raw();
+        let status = format!("status {}", 128 + number);
+        terminal.screen.says_after(&status, "terminal as before");
         let shown = terminal.screen.text();
         let (_, after) = shown.rsplit_once(USUAL_SCREEN).expect("it is given back");
-        assert!(after.contains("status 148"), "{shown:?}");
+        assert!(after.contains(&status), "{shown:?}");
         terminal.enters("");
         // All of it is drawn, not only what has changed.
         let again = format!("\x1b[2J\x1b[1;1H┌ {title}");
-        terminal.screen.says_after("status 148", &again);
-        terminal.screen.says_after("status 148", "█");
+        terminal.screen.says_after(&status, &again);
+        terminal.screen.says_after(&status, "█");
         terminal.types(b"q");
-        terminal.screen.says_after("status 148", " 0 lost (0%)");
+        terminal.screen.says_after(&status, " 0 lost (0%)");
         assert!(terminal.exits(0).contains("status 0"));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_live_view_although_the_terminal_takes_nothing() {
+    let (env, server) = TestEnv::with_server("");
+    let command = format!("ping {} --live -i 10ms", server.place());
+    for (signal, status) in [(Signal::QUIT, 131), (Signal::TERM, 143)] {
+        let terminal = Terminal::start_script(&env, JOB, &command);
+        terminal.screen.says("█");
+        terminal.takes_output(false);
+        terminal.signals_job(signal);
+        terminal.until_job_ends();
+        terminal.takes_output(true);
+        let status = format!("status {status}");
+        terminal.screen.says_after(&status, "terminal as before");
+        terminal.enters("");
+        terminal.exits(2);
     }
 }
 
@@ -109,12 +129,15 @@ fn a_live_view_gives_the_terminal_back_before_a_signal_ends_it() {
     let command = format!("ping {} --live -i 10ms", server.place());
     let by_key = (None, 128 + 3);
     let by_signal = [Signal::QUIT, Signal::ABORT, Signal::ALARM, Signal::USR1];
-    let by_signal = by_signal.map(|signal| (Some(signal), 128 + signal.as_raw()));
-    for (signal, status) in by_signal.into_iter().chain([by_key]) {
+    let more = [Signal::IO, Signal::POWER, Signal::STKFLT];
+    let by_signal = by_signal.into_iter().chain(more);
+    let numbers = by_signal.map(Signal::as_raw).chain(REAL_TIME);
+    let by_signal = numbers.map(|signal| (Some(signal), 128 + signal));
+    for (signal, status) in by_signal.chain([by_key]) {
         let terminal = Terminal::start_script(&env, JOB, &command);
         terminal.screen.says("█");
         match signal {
-            Some(signal) => terminal.signals_job(signal),
+            Some(signal) => terminal.signals_job_by(signal),
             None => terminal.types(CTRL_BACKSLASH),
         }
         let status = format!("status {status}");

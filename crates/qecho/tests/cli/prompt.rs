@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::{
     cmd::Cmd,
     env::{self, Server, TestEnv, VacantPort},
-    terminal::{CTRL_C, CTRL_D, CTRL_Z, JOB, Terminal, UP},
+    terminal::{CTRL_C, CTRL_D, Terminal, UP},
 };
 
 /// Starts a client and waits until it asks for a message.
@@ -27,8 +27,8 @@ fn prompt(env: &TestEnv, server: &Server, arguments: &str) -> Terminal {
 
 /// Sequences by which the line editor changes the terminal before each question, and takes back after it
 /// (bracketed paste).
-const QUESTION_BEGINS: &str = "\x1b[?2004h";
-const QUESTION_ENDS: &str = "\x1b[?2004l";
+pub(crate) const QUESTION_BEGINS: &str = "\x1b[?2004h";
+pub(crate) const QUESTION_ENDS: &str = "\x1b[?2004l";
 
 /// Waits for a question, counted from 1.
 #[track_caller]
@@ -323,54 +323,19 @@ fn a_line_with_an_escape_can_be_recalled_and_edited() {
 }
 
 #[test]
-fn a_prompt_that_is_stopped_gives_the_terminal_back_and_asks_again_in_the_foreground() {
+fn a_byte_that_is_no_text_is_left_out_and_the_line_goes_on() {
     let (env, server) = TestEnv::with_server("");
-    let command = format!("client {}", server.place());
-    for by_key in [true, false] {
-        let terminal = Terminal::start_script(&env, JOB, &command);
-        asks(&terminal, 1);
-        terminal.types(b"half a li");
-        terminal.screen.says("half a li");
-        match by_key {
-            true => terminal.types(CTRL_Z),
-            false => terminal.signals_job(Signal::TSTP),
-        }
-        // 128 and the number of SIGTSTP.
-        terminal
-            .screen
-            .says_after("status 148", "terminal as before");
-        terminal.enters("");
-        terminal.screen.says_after("status 148", QUESTION_BEGINS);
-        terminal
-            .screen
-            .says_after("status 148", "Message: half a li");
-        terminal.enters("ne");
-        terminal.screen.says("echo: \"half a line\"");
-        terminal.screen.says_times(QUESTION_BEGINS, 3);
-        terminal.types(CTRL_D);
-        let shown = terminal.exits(0);
-        assert!(shown.contains("status 0"), "{shown:?}");
-        let (before, _) = shown.split_once("status 148").expect("it was stopped");
-        assert!(before.contains(QUESTION_ENDS), "{shown:?}");
-    }
-}
-
-#[test]
-fn a_prompt_gives_the_terminal_back_before_a_signal_ends_it() {
-    let (env, server) = TestEnv::with_server("");
-    let command = format!("client {}", server.place());
-    for signal in [Signal::QUIT, Signal::ABORT] {
-        let terminal = Terminal::start_script(&env, JOB, &command);
-        asks(&terminal, 1);
-        terminal.signals_job(signal);
-        let status = format!("status {}", 128 + signal.as_raw());
-        terminal.screen.says_after(&status, "terminal as before");
-        terminal.enters("");
-        // There is no job any more that could be continued.
-        let shown = terminal.exits(2);
-        let (before, _) = shown.split_once(&status).expect("it was ended");
-        assert!(before.contains(QUESTION_ENDS), "{shown:?}");
-    }
+    let terminal = prompt(&env, &server, "");
+    terminal.types(b"caf\xff");
+    terminal
+        .screen
+        .says("what was typed is not UTF-8, and is left out");
+    asks(&terminal, 2);
+    terminal.enters("\u{e9}!");
+    terminal.screen.says("echo: \"caf\u{e9}!\", 6 bytes");
+    asks(&terminal, 3);
+    terminal.types(CTRL_D);
+    terminal.exits(0);
 }
 
 #[test]
@@ -392,6 +357,10 @@ fn unedited(term: Option<&str>) {
     terminal.screen.says("Message: seen while typed");
     terminal.enters("");
     terminal.screen.says("echo: \"seen while typed\"");
+    terminal.types(b"caf\xff\r");
+    terminal
+        .screen
+        .says("what was typed is not UTF-8, and is left out");
     terminal.types(b"half a li");
     server.ends_well();
     let shown = terminal.exits(1);

@@ -14,8 +14,8 @@ use pty_process::{
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, Signal, kill_process},
-    termios::{LocalModes, tcgetattr},
+    process::{Pid, Signal, kill_process, test_kill_process},
+    termios::{Action, LocalModes, tcflow, tcgetattr},
 };
 
 use crate::{
@@ -95,6 +95,13 @@ impl Terminal {
         Self::start_with_columns(columns, shell.arg("-c").arg(script))
     }
 
+    /// Takes nothing any more that is written to it, or what waits and all that comes.
+    pub(crate) fn takes_output(&self, takes: bool) {
+        let action = if takes { Action::OOn } else { Action::OOff };
+        let pts = self.pts.as_ref().expect("it is open");
+        tcflow(pts, action).expect("it is a terminal");
+    }
+
     /// Presses keys.
     pub(crate) fn types(&self, keys: &[u8]) {
         (&*self.pty)
@@ -143,6 +150,12 @@ impl Terminal {
             condition(job)
         });
         assert!(met, "the job is not what it should be: {:?}", self.screen);
+    }
+
+    /// Waits until the program that a script has started has gone.
+    #[track_caller]
+    pub(crate) fn until_job_ends(&self) {
+        self.until_job(|job| test_kill_process(job).is_err());
     }
 
     /// Closes the terminal, as who closes a window does; what it was started with ends, too.

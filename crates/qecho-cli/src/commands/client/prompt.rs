@@ -12,24 +12,24 @@ use qecho_cert::folder;
 use qecho_echo::client::{Client, ClientEvent, Command, Mode};
 use qecho_packet::text;
 use qecho_terminal::history::{self, History};
-use rustyline::{Config, DefaultEditor, error::ReadlineError};
+use rustyline::{Config, error::ReadlineError};
 
 use super::{
     super::spawn,
     CommandEvent, Running, Step, message, no_word,
     reporter::Reporter,
+    screen::Screen,
     send,
-    terminal::{PromptState, Terminal, is_edited},
+    terminal::{PROMPT, PromptState, Terminal, USE, is_edited},
+    typed::LineEditor,
 };
 use crate::{
     exit::{ExitStatus, Failure, is_closed_terminal},
     stderr::say,
 };
 
-const PROMPT: &str = "Message: ";
-
-/// How to use the prompt, for somebody who sees it for the first time.
-pub(super) const USE: &str = "Enter sends a line, Ctrl-D ends";
+/// What is said of a byte that is not UTF-8.
+const NO_TEXT: &str = "what was typed is not UTF-8, and is left out";
 
 /// Asks for messages until the person or the server ends it.
 pub(super) fn run(
@@ -79,7 +79,7 @@ pub(super) fn history() -> Option<History> {
 }
 
 /// Lets the line editor offer the lines of earlier prompts.
-fn recall(editor: &mut DefaultEditor, history: &mut Option<History>) {
+fn recall(editor: &mut LineEditor, history: &mut Option<History>) {
     let lines = history
         .as_ref()
         .map_or_else(|| Ok(Vec::new()), History::read);
@@ -114,8 +114,9 @@ fn start_asking(
     let mut editor = Config::builder()
         .enable_signals(true)
         .max_history_size(history::LINES_MAX)
-        .and_then(|config| DefaultEditor::with_config(config.build()))
+        .and_then(|config| LineEditor::with_config(config.build()))
         .context("cannot use the terminal")?;
+    editor.set_helper(Some(screen.typed.clone()));
     let is_edited = is_edited();
     // What goes to a file is nobody's question, and a terminal that can do
     // nothing has no such thing.
@@ -137,7 +138,7 @@ fn start_asking(
                 return;
             }
             let answer = match is_edited {
-                true => editor.readline(PROMPT),
+                true => read_edited(&mut editor, &screen),
                 false => read_unedited(),
             };
             PromptState::end(&question);
@@ -167,18 +168,44 @@ fn start_asking(
     Ok(ask)
 }
 
-/// Asks where the system shows what is typed.
+/// Asks where the editor shows what is typed; again, with what was typed until then, after a byte
+/// that is no text.
+fn read_edited(editor: &mut LineEditor, screen: &Screen) -> Result<String, ReadlineError> {
+    screen.typed.take();
+    let mut answer = editor.readline(PROMPT);
+    while answer.as_ref().is_err_and(is_no_text) {
+        // The editor has left the cursor in its line.
+        write(b"\n")?;
+        say(NO_TEXT);
+        answer = editor.readline_with_initial(PROMPT, (&screen.typed.take(), ""));
+    }
+    answer
+}
+
+/// Asks where the system shows what is typed; again after a line that is no text.
 fn read_unedited() -> Result<String, ReadlineError> {
-    let mut out = io::stdout().lock();
-    out.write_all(PROMPT.as_bytes())?;
-    out.flush()?;
-    drop(out);
     let mut line = String::new();
-    if io::stdin().read_line(&mut line)? == 0 {
-        return Err(ReadlineError::Eof);
+    loop {
+        write(PROMPT.as_bytes())?;
+        match io::stdin().read_line(&mut line).map_err(Into::into) {
+            Ok(0) => return Err(ReadlineError::Eof),
+            Ok(_) => break,
+            Err(error) if is_no_text(&error) => say(NO_TEXT),
+            Err(error) => return Err(error),
+        }
     }
     let whole = line.strip_suffix('\n').unwrap_or(&line);
     Ok(whole.strip_suffix('\r').unwrap_or(whole).to_owned())
+}
+
+fn is_no_text(error: &ReadlineError) -> bool {
+    matches!(error, ReadlineError::Io(error) if error.kind() == io::ErrorKind::InvalidData)
+}
+
+fn write(words: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(words)?;
+    out.flush()
 }
 
 /// Ends the command when the thread that asks dies: nobody would be asked any more.

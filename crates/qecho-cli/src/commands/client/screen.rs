@@ -8,6 +8,8 @@ use std::{
 
 use rustyline::ExternalPrinter;
 
+use super::typed::TypedLine;
+
 /// The line editor's own way to show lines above the question; it waits until
 /// the editor takes them.
 type Printer = Arc<Mutex<dyn ExternalPrinter + Send>>;
@@ -15,7 +17,11 @@ type Printer = Arc<Mutex<dyn ExternalPrinter + Send>>;
 /// Writes lines to stderr: above the question, while there is one. Clones are
 /// the same screen.
 #[derive(Clone, Default)]
-pub(super) struct Screen(Arc<Mutex<Option<Shared>>>);
+pub(super) struct Screen {
+    shared: Arc<Mutex<Option<Shared>>>,
+    /// What is typed below these lines.
+    pub(super) typed: TypedLine,
+}
 
 /// A line editor that may be at work.
 struct Shared {
@@ -50,7 +56,7 @@ impl Screen {
     }
 
     fn shared(&self) -> MutexGuard<'_, Option<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

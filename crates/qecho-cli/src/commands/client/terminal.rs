@@ -3,16 +3,28 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
 
 use anyhow::Context;
-use qecho_terminal::{colour, job_control};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use qecho_terminal::{
+    colour,
+    job_control::{self, InBackground},
+};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use super::screen::Screen;
+
+/// The question.
+pub(super) const PROMPT: &str = "Message: ";
+
+/// How to use the prompt, for somebody who sees it for the first time.
+pub(super) const USE: &str = "Enter sends a line, Ctrl-D ends";
 
 /// Whether a person is being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +84,15 @@ pub(super) fn is_edited() -> bool {
     colour::takes_sequences() && !is_named
 }
 
+/// Time between two looks whether the program is in the foreground again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Columns that the line editor assumes of a terminal that does not know them.
+const USUAL_COLUMNS: u16 = 80;
+
+/// Whether somebody looks.
+static IS_AWAITING: AtomicBool = AtomicBool::new(false);
+
 /// Settings that the terminal gets when a signal comes.
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     original: None,
@@ -89,11 +110,13 @@ fn settings() -> MutexGuard<'static, Settings> {
     SETTINGS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gets ready to give the terminal back when a signal stops or ends the program, and to say
-/// `again` above the question when it goes on; called before any thread is started.
-pub(super) fn prepare(screen: &Screen, again: &'static str) -> anyhow::Result<()> {
+/// Gets ready to give the terminal back when a signal stops or ends the program, and to say how it is
+/// used above the question when it goes on; called before any thread is started.
+///
+/// In the background the line editor stops the program as soon as something is typed.
+pub(super) fn prepare(screen: &Screen) -> anyhow::Result<()> {
     let screen = screen.clone();
-    job_control::follow(leave, move || come_back(screen.clone(), again))
+    job_control::follow(InBackground::Stops, leave, move || come_back(&screen))
         .context("cannot listen for signals")
 }
 
@@ -116,12 +139,30 @@ fn leave() {
     }
 }
 
-/// Takes the terminal again, and shows the question again. In the background the line editor
-/// waits until it is continued in the foreground.
-fn come_back(mut screen: Screen, again: &str) {
-    if !job_control::is_in_foreground() {
+/// Takes the terminal again, and shows the question again; from the background once the shell has
+/// brought the program to the foreground, which it tells nobody who runs already.
+fn come_back(screen: &Screen) {
+    if job_control::is_in_foreground() {
+        return take_again(screen);
+    }
+    if settings().at_stop.is_none() || IS_AWAITING.swap(true, Relaxed) {
         return;
     }
+    let screen = screen.clone();
+    let work = move || {
+        while settings().at_stop.is_some() && !job_control::is_in_foreground() {
+            thread::sleep(LOOK_EVERY);
+        }
+        IS_AWAITING.store(false, Relaxed);
+        take_again(&screen);
+    };
+    // Without a thread the question is shown at the next key.
+    let thread = thread::Builder::new().name("foreground".into()).spawn(work);
+    IS_AWAITING.fetch_and(thread.is_ok(), Relaxed);
+}
+
+/// Takes the terminal again, unless that was done since the program was stopped.
+fn take_again(screen: &Screen) {
     let mut settings = settings();
     let Some(found) = settings.at_stop.take() else {
         return;
@@ -130,8 +171,13 @@ fn come_back(mut screen: Screen, again: &str) {
     drop(settings);
     if is_asking(&found) {
         write(ENTER_EDITOR);
+        // The editor goes up as many rows as its line has had, which are the shell's by now.
+        let columns = tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+        let columns = if columns == 0 { USUAL_COLUMNS } else { columns };
+        let rows = screen.typed.further_rows(PROMPT, columns.into());
+        write(&vec![b'\n'; rows]);
         // The question is shown below it.
-        let _ = screen.write_all(format!("{again}\n").as_bytes());
+        let _ = screen.clone().write_all(format!("{USE}\n").as_bytes());
     }
 }
 
