@@ -41,8 +41,16 @@ pub(super) fn run(arguments: &NewArguments) -> Result<ExitStatus, Failure> {
         .issue(&request, key, owner.as_deref(), SystemTime::now())
         .map_err(|error| explain_issue(&authority, error))?;
     let replaced = ReplacedFiles::at(&files);
-    let elsewhere = "name files in a folder of yours by --cert-file and --key-file";
-    write(&files, &issued, elsewhere)?;
+    write(&files, &issued, |kind| match kind {
+        io::ErrorKind::PermissionDenied => {
+            Some("name files in a folder of yours by --cert-file and --key-file")
+        }
+        // A DNS name may be as long, without what is put behind it.
+        io::ErrorKind::InvalidFilename => {
+            Some("give the files shorter names by --cert-file and --key-file")
+        }
+        _ => None,
+    })?;
     replaced.note();
     note_odd_names(&arguments.names);
     report(&authority, &issued, &files, replaced.pin, arguments.format)
@@ -133,22 +141,18 @@ fn files(arguments: &NewArguments) -> CertificateFiles {
     files
 }
 
-/// Writes the files, or none of them; the hint is for whoever may not write there.
+/// Writes the files, or none of them; `hint` knows what to do about an error of the system.
 pub(super) fn write(
     files: &CertificateFiles,
     issued: &IssuedCertificate,
-    hint: &str,
+    hint: impl Fn(io::ErrorKind) -> Option<&'static str>,
 ) -> Result<(), Failure> {
     files.write(issued).map_err(|error| {
-        let may_not = matches!(
-            &error,
-            CertificateFilesError::Write(_, source) if source.kind() == io::ErrorKind::PermissionDenied
-        );
-        let failure = Failure::from(anyhow::Error::new(error));
-        match may_not {
-            true => failure.hint(hint),
-            false => failure,
-        }
+        let hint = match &error {
+            CertificateFilesError::Write(_, source) => hint(source.kind()),
+            _ => None,
+        };
+        Failure::from(anyhow::Error::new(error)).maybe_hint(hint)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `qecho cert renew`.
 
-use std::time::SystemTime;
+use std::{io, time::SystemTime};
 
 use anyhow::anyhow;
 use qecho_cert::{Authority, AuthorityError, RenewableCertificate, RenewalKey, folder, read_chain};
@@ -36,11 +36,10 @@ pub(super) fn run(arguments: &RenewArguments) -> Result<ExitStatus, Failure> {
     let issued = old
         .renew(&authority, key, life, owner.as_deref(), SystemTime::now())
         .map_err(|error| new::explain_issue(&authority, error))?;
-    new::write(
-        &files,
-        &issued,
-        "it is made anew where it is: whoever may write there can do it",
-    )?;
+    new::write(&files, &issued, |kind| {
+        let may_not = kind == io::ErrorKind::PermissionDenied;
+        may_not.then_some("it is made anew where it is: whoever may write there can do it")
+    })?;
     if key == RenewalKey::New {
         say(format_args!("the key is new: {pin} is no longer its pin"));
     }

@@ -155,6 +155,16 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_file_says_what_to_do() {
+    let env = env();
+    let longest = format!("{0}.{0}.{0}.{1}", "x".repeat(63), "y".repeat(61));
+    let new = env.qecho(format!("cert new {longest}")).run();
+    new.fails(2, "File name too long", Some("--cert-file and --key-file"));
+    let files = "--cert-file a.pem --key-file a-key.pem";
+    env.qecho(format!("cert new {longest} {files}")).ok();
+}
+
+#[test]
 fn an_authority_without_its_key_signs_nothing() {
     let env = env();
     let key = env.home().join("qecho/ca/rootCA-key.pem");
