@@ -111,7 +111,7 @@ fn steal(env: &TestEnv, name: &str) {
 }
 
 /// A script runs many programs: each is quick, on a machine that has nothing else to do.
-const MOUNTED_LIMIT: Duration = Duration::from_secs(120);
+const MOUNTED_LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs a shell script as root of mounts of its own: what it mounts is seen by
 /// nobody else, and is gone when it ends.

@@ -37,7 +37,7 @@ fn every_way_gets_its_answers_and_says_what_they_come_to() {
             done.prints(&format!("{first} {place}: seq={sequence} time="));
         }
         done.prints(&format!("\n--- {} over {way} ---\n", server.place()))
-            .prints("3 sent, 3 received, 0 lost (0%)\n")
+            .prints("3 sent, 3 received, 0 lost (0%)")
             .prints(time);
         let has_path = done.stdout.contains("transport      smoothed RTT ");
         assert_eq!(has_path, !["handshake", "vn"].contains(&way), "{done:#?}");
