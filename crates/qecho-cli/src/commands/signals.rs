@@ -28,6 +28,10 @@ pub(super) const ENDING_PATIENCE: Duration = Duration::from_secs(12);
 /// service managers send one to the process and then one to its group.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
 
+/// Step of a patience: a process that is stopped, or gets no processor, for however long, loses one step
+/// by it, and what is about to end has the others left.
+const PATIENCE_STEP: Duration = Duration::from_secs(1);
+
 /// Whether a SIGHUP ends the process at once.
 static ENDS_AT_HANGUP: AtomicBool = AtomicBool::new(true);
 
@@ -136,7 +140,12 @@ fn now() -> Instant {
 
 fn end_after(patience: Duration, ending: ExitStatus) {
     let work = move || {
-        thread::sleep(patience);
+        let mut left = patience;
+        while !left.is_zero() {
+            let step = left.min(PATIENCE_STEP);
+            thread::sleep(step);
+            left -= step;
+        }
         while FILES_ENDING.load(Relaxed) > 0 {
             thread::sleep(ENDING_PATIENCE);
         }

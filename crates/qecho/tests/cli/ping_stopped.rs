@@ -119,3 +119,19 @@ fn a_load_that_was_stopped_fails_at_nothing_and_says_that_it_stood_still() {
     assert!(paused.is_some_and(|paused| paused > 2.0), "{report:#}");
     assert_eq!(report["errors"], Value::Array(Vec::new()), "{report:#}");
 }
+
+#[test]
+fn a_server_that_is_stopped_while_it_shuts_down_ends_well_all_the_same() {
+    let (env, server) = TestEnv::with_server("--drain 2s");
+    let mut client = env.client(&server, "").start();
+    client.echoes("hello\n");
+    server.process.terminate();
+    server.process.stderr.says("shutting down");
+    server.process.halt();
+    // Longer than a server may take that was asked to end.
+    thread::sleep(Duration::from_secs(16));
+    server.process.signal(Signal::CONT);
+    let done = server.process.done();
+    done.exits(0);
+    assert_eq!(done.last_event()["event"], "stopped", "{done:#?}");
+}
