@@ -122,6 +122,7 @@ pub struct ShardConfig {
     pub(crate) server_shared: ServerShared,
     seed: [u8; 32],
     pub(crate) traces_packets: bool,
+    pub(crate) counts_ecn: bool,
     pub(crate) memory_max: Option<u64>,
 }
 
@@ -136,6 +137,7 @@ impl ShardConfig {
             server_shared: ServerShared::alone(),
             seed: rand::random(),
             traces_packets: false,
+            counts_ecn: false,
             memory_max: None,
         }
     }
@@ -177,6 +179,14 @@ impl ShardConfig {
     /// [`Output::Observation`](crate::Output::Observation).
     pub fn with_packet_tracing(mut self, traces_packets: bool) -> Self {
         self.traces_packets = traces_packets;
+        self
+    }
+
+    /// Sets whether a server tells its clients that it counts ECN marks (the transport parameter
+    /// `qecho`). Only what drives the shard knows: it may say so if each of its sockets really
+    /// tells the mark of each datagram, as [`Received::ecn`](crate::Received::ecn).
+    pub fn with_ecn_counts(mut self, counts_ecn: bool) -> Self {
+        self.counts_ecn = counts_ecn;
         self
     }
 
@@ -288,7 +298,7 @@ impl ShardConfig {
         let Some(tls) = &self.tls else {
             return Ok(None);
         };
-        let crypto = ServerCrypto::new(tls, self.server_shared.sessions(), keys)?;
+        let crypto = ServerCrypto::new(tls, self.server_shared.sessions(), keys, self.counts_ecn)?;
         let mut tokens = ValidationTokenConfig::default();
         tokens.sent(0);
         // Where each client is sent a Retry, who comes again is spared it; elsewhere a token

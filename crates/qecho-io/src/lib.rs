@@ -45,9 +45,11 @@
 //! hand on what has come and when, and send what they are given back. [`Runner`] is the thread
 //! of either; other threads reach it by its [`Mailbox`]. The kernel steers packets among the
 //! sockets of a server's shards by connection IDs. [`Ports`] are for a script that waits for each
-//! answer, a [`ListeningPort`] for one to which peers come.
+//! answer, a [`ListeningPort`] for one to which peers come. [`host`] is what this host knows of
+//! itself and of the way to others.
 
 mod event_loop;
+pub mod host;
 mod inspect;
 pub mod listen;
 mod mailbox;
@@ -66,7 +68,7 @@ pub use self::{
     memory::usual_memory_max,
     ports::{Arrival, ListeningPort, Outlet, PortEvent, Ports},
     server::{Mailboxes, Server, ServerConfig},
-    socket::{BindError, ReceiveErrors, Socket},
+    socket::{BindError, IcmpMessage, ReceiveErrors, Socket},
     start::{Runner, StartError},
 };
 

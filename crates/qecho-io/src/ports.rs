@@ -7,16 +7,20 @@ use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::AsFd,
     time::{Duration, Instant, SystemTime},
 };
 
-use qecho_engine::Datagram;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use qecho_engine::{Datagram, Received};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use crate::{
     BindError,
     event_loop::clock,
-    socket::{ReceiveBuffers, ReceiveErrors, Socket, source_towards},
+    socket::{IcmpMessage, ReceiveBuffers, ReceiveErrors, Socket, source_towards},
 };
 
 pub use self::listening::{Arrival, ListeningPort, Outlet};
@@ -25,14 +29,20 @@ pub use self::listening::{Arrival, ListeningPort, Outlet};
 /// kernel whose buffer is full.
 const ARRIVALS_MAX: usize = 4_096;
 
+/// Datagrams of others than the peer that are told of one [`Ports`]; later ones are dropped.
+const FOREIGN_MAX: usize = 64;
+
 /// Local ports that talk to one peer. Nothing happens but in its methods, which may wait.
 ///
-/// Datagrams of others than the peer are dropped.
+/// Datagrams of others than the peer are dropped, unless it [tells all](Self::telling_all).
 pub struct Ports {
     remote: SocketAddr,
     sockets: Vec<Socket>,
     buffers: ReceiveBuffers,
     arrivals: VecDeque<PortEvent>,
+    tells_all: bool,
+    /// Datagrams of others that may still be told.
+    foreign_left: usize,
 }
 
 /// Event at a port that was waited for, which is named by its number: 0 is the first.
@@ -55,6 +65,26 @@ pub enum PortEvent {
         port: usize,
         /// In words of the system: [`io::ErrorKind::ConnectionRefused`] if nobody listens.
         reason: io::Error,
+        /// The message that says so.
+        icmp: IcmpMessage,
+    },
+    /// A datagram was too large for the way. It is told where [all](Ports::telling_all) is.
+    TooLarge {
+        /// The port.
+        port: usize,
+        /// The message that says so.
+        icmp: IcmpMessage,
+    },
+    /// A datagram of another than the peer. It is told where [all](Ports::telling_all) is.
+    Foreign {
+        /// The port.
+        port: usize,
+        /// Its sender.
+        from: SocketAddr,
+        /// The ECN bits of its IP header.
+        ecn: u8,
+        /// Its UDP payload.
+        contents: Vec<u8>,
     },
 }
 
@@ -69,9 +99,20 @@ impl Ports {
             sockets: Vec::new(),
             buffers: ReceiveBuffers::new(),
             arrivals: VecDeque::new(),
+            tells_all: false,
+            foreign_left: 0,
         };
         ports.add()?;
         Ok(ports)
+    }
+
+    /// Makes it tell what usually nobody asks for: that a datagram was too large for the way, and
+    /// the first datagrams of others than the peer.
+    #[must_use]
+    pub fn telling_all(mut self) -> Self {
+        self.tells_all = true;
+        self.foreign_left = FOREIGN_MAX;
+        self
     }
 
     /// Opens another port; returns its number.
@@ -114,7 +155,9 @@ impl Ports {
     /// Sends a datagram with these ECN bits; waits while the system has no room for it.
     ///
     /// # Errors
-    /// The system's if it does not send it, [`io::ErrorKind::NotFound`] if there is no such port.
+    /// The system's if it does not send it, never one of a datagram before it:
+    /// [`io::ErrorKind::PermissionDenied`] if a rule of this host forbids it. Further
+    /// [`io::ErrorKind::NotFound`] if there is no such port.
     pub fn send(&mut self, port: usize, contents: &[u8], ecn: u8) -> io::Result<()> {
         let socket = self.sockets.get(port).ok_or(io::ErrorKind::NotFound)?;
         let datagram = Datagram::new(port, self.remote, contents.to_vec()).with_ecn(ecn);
@@ -150,29 +193,51 @@ impl Ports {
             sockets,
             buffers,
             arrivals,
+            tells_all,
+            foreign_left,
         } = self;
         for (port, socket) in sockets.iter().enumerate() {
             // A pending error hides a datagram from one call, and is no datagram itself.
             for _ in 0..2 {
                 let received = socket.receive(port, buffers, |received, _| {
-                    let is_theirs = without_mapping(received.remote) == *remote;
-                    if is_theirs && arrivals.len() < ARRIVALS_MAX {
-                        arrivals.push_back(PortEvent::Datagram {
-                            port,
-                            ecn: received.ecn,
-                            contents: received.data.to_vec(),
-                        });
+                    if arrivals.len() < ARRIVALS_MAX {
+                        arrivals.extend(datagram(received, *remote, foreign_left));
                     }
                 });
                 if received.is_ok() {
                     break;
                 }
             }
-            while let Some((_, reason)) = socket.next_error() {
-                arrivals.push_back(PortEvent::Unreachable { port, reason });
+            while let Some((icmp, reason)) = socket.next_icmp() {
+                // Usually a message too long for the path is MTU discovery's business.
+                if !icmp.is_too_large() {
+                    arrivals.push_back(PortEvent::Unreachable { port, reason, icmp });
+                } else if *tells_all && arrivals.len() < ARRIVALS_MAX {
+                    arrivals.push_back(PortEvent::TooLarge { port, icmp });
+                }
             }
         }
     }
+}
+
+/// Returns the event of a datagram: of one that is not the peer's, while any of them are left.
+fn datagram(received: Received, remote: SocketAddr, foreign_left: &mut usize) -> Option<PortEvent> {
+    let (port, ecn) = (received.binding, received.ecn);
+    let from = without_mapping(received.remote);
+    if from == remote {
+        return Some(PortEvent::Datagram {
+            port,
+            ecn,
+            contents: received.data.to_vec(),
+        });
+    }
+    *foreign_left = foreign_left.checked_sub(1)?;
+    Some(PortEvent::Foreign {
+        port,
+        from,
+        ecn,
+        contents: received.data.to_vec(),
+    })
 }
 
 impl std::fmt::Debug for Ports {
@@ -201,22 +266,29 @@ fn without_mapping(address: SocketAddr) -> SocketAddr {
 
 /// Sends a datagram; waits while the system has no room for it.
 fn send(socket: &Socket, datagram: &Datagram) -> io::Result<()> {
-    // The first error may be an ICMP report of another datagram.
+    // The first error may be an ICMP report of another datagram, also that it was too large.
     for _ in 0..2 {
         match socket.send(datagram) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 wait(&[socket], PollFlags::OUT, None)?;
             }
-            Err(error) if quinn_udp::is_msg_size_err(&error) => return Err(error),
+            // No ICMP report says this: a rule of this host does.
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                return Err(error);
+            }
             Err(_) => {}
         }
     }
     socket.send(datagram).map(drop)
 }
 
-/// Waits until one of the sockets is ready, or time is over.
-fn wait(sockets: &[&Socket], interest: PollFlags, timeout: Option<Duration>) -> io::Result<()> {
+/// Waits until one of the sockets is ready, or time is over; tells which.
+pub(crate) fn wait<S: AsFd>(
+    sockets: &[&S],
+    interest: PollFlags,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
     let descriptors = sockets.iter().map(|socket| PollFd::new(*socket, interest));
     let mut descriptors: Vec<_> = descriptors.collect();
     let timeout = timeout.map(|timeout| Timespec {
@@ -224,7 +296,8 @@ fn wait(sockets: &[&Socket], interest: PollFlags, timeout: Option<Duration>) -> 
         tv_nsec: timeout.subsec_nanos().into(),
     });
     match poll(&mut descriptors, timeout.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
@@ -264,6 +337,7 @@ mod tests {
             let Ok(peer) = Socket::bind(address, ReceiveErrors::No) else {
                 continue;
             };
+            assert!(peer.tells_ecn());
             let mut ports = Ports::open(peer.address()).expect("loopback has ports");
             assert_eq!(ports.add().expect("another one"), 1);
             for (port, ecn) in [(0, 2), (1, 3), (0, 0), (1, 1)] {
@@ -301,8 +375,14 @@ mod tests {
             ports.send(0, b"anybody?", 0).expect("it leaves");
         }
         match next(&mut ports) {
-            PortEvent::Unreachable { port: 0, reason } => {
+            PortEvent::Unreachable {
+                port: 0,
+                reason,
+                icmp,
+            } => {
                 assert_eq!(reason.kind(), io::ErrorKind::ConnectionRefused);
+                assert_eq!((icmp.from, icmp.kind, icmp.code), (address.ip(), 3, 3));
+                assert_eq!(icmp.mtu, None);
             }
             event => panic!("{event:?}"),
         }
@@ -329,5 +409,34 @@ mod tests {
         assert!(ports.receive(until).expect("it waits").is_none());
         assert!(ports.now() >= until);
         assert!(ports.send(1, b"", 0).is_err(), "there is one port");
+    }
+
+    #[test]
+    fn where_all_is_told_strangers_are_told_up_to_a_limit() {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let bind = || Socket::bind(address, ReceiveErrors::No).expect("loopback has ports");
+        let (peer, stranger) = (bind(), bind());
+        let ports = Ports::open(peer.address()).expect("loopback has ports");
+        let mut ports = ports.telling_all();
+        let local = ports.local(0).expect("the first");
+        let say = |from: &Socket, ecn| {
+            let datagram = Datagram::new(0, local, b"hello".to_vec()).with_ecn(ecn);
+            from.send(&datagram).expect("it leaves");
+        };
+        for _ in 0..FOREIGN_MAX {
+            say(&stranger, 2);
+            match next(&mut ports) {
+                PortEvent::Foreign {
+                    port: 0,
+                    from,
+                    ecn: 2,
+                    contents,
+                } => assert_eq!((from, &*contents), (stranger.address(), &b"hello"[..])),
+                event => panic!("{event:?}"),
+            }
+        }
+        say(&stranger, 0);
+        say(&peer, 0);
+        assert!(matches!(next(&mut ports), PortEvent::Datagram { .. }));
     }
 }

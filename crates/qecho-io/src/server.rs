@@ -130,7 +130,8 @@ impl ServerConfig {
         let event_loops = shards.into_iter().zip(ServerShared::split(count));
         let event_loops = event_loops.map(|(sockets, shared)| {
             let application = application(shared.index());
-            let config = self.shard_config(shared);
+            let tells_ecn = sockets.iter().all(Socket::tells_ecn);
+            let config = self.shard_config(shared).with_ecn_counts(tells_ecn);
             EventLoop::new("the server's thread", &config, sockets, application)
         });
         let event_loops: Vec<_> = event_loops.collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 //! addresses, no fragmentation.
 
 mod group;
+mod icmp;
 mod receive;
 #[cfg(target_os = "linux")]
 mod steering;
@@ -16,6 +17,7 @@ use quinn_udp::{EcnCodepoint, UdpSockRef, UdpSocketState};
 use rustix::net::sockopt::set_socket_reuseport;
 use socket2::{Domain, Protocol, Type};
 
+pub use self::icmp::IcmpMessage;
 pub(crate) use self::{
     group::{ShardSockets, split},
     receive::ReceiveBuffers,
@@ -26,7 +28,7 @@ use qecho_engine::Datagram;
 ///
 /// A burst larger than this is lost before QUIC sees it; the kernel may grant
 /// less.
-const KERNEL_BUFFER: usize = 4 << 20;
+pub(crate) const KERNEL_BUFFER: usize = 4 << 20;
 
 /// Whether a socket learns of ICMP errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +114,29 @@ impl Socket {
         join_none(&self.io).is_ok() && set_timestamps(&self.io, true).is_ok()
     }
 
+    /// Tells whether the kernel tells the ECN mark of each datagram, as it was asked to do when
+    /// the socket was bound. A socket has one family: no IPv6 socket takes IPv4.
+    pub(crate) fn tells_ecn(&self) -> bool {
+        tells_ecn(&self.io, self.address).unwrap_or(false)
+    }
+
     /// Returns how many datagrams the kernel cuts from one batch.
     pub(crate) fn gso_segments(&self) -> usize {
         self.state.max_gso_segments()
+    }
+
+    /// Returns how many datagrams the kernel joins to one batch.
+    pub(crate) fn gro_segments(&self) -> usize {
+        self.state.gro_segments().max(1)
+    }
+
+    /// Returns how many bytes the kernel keeps that were received, and that are to be sent.
+    pub(crate) fn kernel_buffers(&self) -> io::Result<(usize, usize)> {
+        let received = self.state.recv_buffer_size(UdpSockRef::from(&self.io))?;
+        let sent = self.state.send_buffer_size(UdpSockRef::from(&self.io))?;
+        // Linux doubles what it is asked for, for its own records, and tells that (socket(7)).
+        let share = if cfg!(target_os = "linux") { 2 } else { 1 };
+        Ok((received / share, sent / share))
     }
 
     /// Hands a datagram to the kernel; returns how many of its bytes left.
@@ -156,6 +178,14 @@ impl Socket {
         self.state.try_send(UdpSockRef::from(&self.io), &transmit)
     }
 
+    /// Takes the next ICMP message, where the system tells them, and what the system calls it.
+    pub(crate) fn next_icmp(&self) -> Option<(IcmpMessage, io::Error)> {
+        match self.errors {
+            ReceiveErrors::Yes => icmp::next(&self.io),
+            ReceiveErrors::No => None,
+        }
+    }
+
     /// Takes the next ICMP error: the peer that was not reached and why.
     pub(crate) fn next_error(&self) -> Option<(SocketAddr, io::Error)> {
         if self.errors == ReceiveErrors::No {
@@ -186,6 +216,20 @@ fn set_timestamps(socket: &UdpSocket, wanted: bool) -> io::Result<()> {
     Ok(setsockopt(socket, ReceiveTimestampns, &wanted)?)
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+fn tells_ecn(socket: &UdpSocket, address: SocketAddr) -> io::Result<bool> {
+    let socket = socket2::SockRef::from(socket);
+    match address {
+        SocketAddr::V4(_) => socket.recv_tos_v4(),
+        SocketAddr::V6(_) => socket.recv_tclass_v6(),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+fn tells_ecn(_: &UdpSocket, _: SocketAddr) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Lets the kernel join no datagrams (GRO).
 #[cfg(target_os = "linux")]
 fn join_none(socket: &UdpSocket) -> io::Result<()> {
@@ -214,17 +258,17 @@ impl AsFd for Socket {
 
 /// Finds the address that the system would send from.
 pub(crate) fn source_towards(destination: SocketAddr) -> Option<IpAddr> {
-    Some(towards(destination)?.local_addr().ok()?.ip())
+    Some(towards(destination).ok()?.local_addr().ok()?.ip())
 }
 
 /// Returns a socket that is connected, to be asked about the route and never
 /// used.
-pub(crate) fn towards(destination: SocketAddr) -> Option<UdpSocket> {
+pub(crate) fn towards(destination: SocketAddr) -> io::Result<UdpSocket> {
     let unspecified: IpAddr = match destination {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind((unspecified, 0)).ok()?;
-    socket.connect(destination).ok()?;
-    Some(socket)
+    let socket = UdpSocket::bind((unspecified, 0))?;
+    socket.connect(destination)?;
+    Ok(socket)
 }

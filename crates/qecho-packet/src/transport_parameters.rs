@@ -70,7 +70,14 @@ impl TransportParameters {
     pub const GREASE_QUIC_BIT: u64 = 0x2ab2;
     /// draft-ietf-quic-ack-frequency §3, in microseconds
     pub const MIN_ACK_DELAY: u64 = 0xff04_de1b;
+    /// docs/protocol.md: sent by qecho's servers, to say what can be known of them
+    pub const QECHO: u64 = 0x71_6563_686f;
+    /// The value of the last: version 1, and that ECN marks are counted
+    pub const QECHO_COUNTS_ECN: [u8; 2] = [QECHO_VERSION, COUNTS_ECN];
 }
+
+const QECHO_VERSION: u8 = 1;
+const COUNTS_ECN: u8 = 0b1;
 
 impl TransportParameters {
     /// Splits the extension's bytes; what follows a malformed parameter is
@@ -138,6 +145,7 @@ impl TransportParameters {
             0x3128 => "google_connection_options",
             0x4752 => "google_version",
             Self::MIN_ACK_DELAY => "min_ack_delay",
+            Self::QECHO => "qecho",
             _ => return None,
         })
     }
@@ -171,6 +179,16 @@ impl TransportParameters {
     /// Returns the largest UDP payload that the peer takes, if it says one (RFC 9000 §18.2).
     pub fn max_udp_payload_size(&self) -> Option<u64> {
         self.integer(Self::MAX_UDP_PAYLOAD_SIZE)
+    }
+
+    /// Tells whether the peer has said that it counts ECN marks: a peer that has not may do so
+    /// all the same.
+    pub fn counts_ecn(&self) -> bool {
+        // More bytes may come with later versions.
+        matches!(
+            self.get(Self::QECHO),
+            Some([QECHO_VERSION, capabilities, ..]) if capabilities & COUNTS_ECN != 0
+        )
     }
 
     /// Returns how many streams of a direction the peer allowed at first.
@@ -219,6 +237,22 @@ mod tests {
             .collect();
         assert_eq!(read, pairs);
         assert_eq!(written.initial_max_streams(Dir::Unidirectional), 3);
+    }
+
+    #[test]
+    fn a_peer_is_known_to_count_ecn_marks_only_if_it_says_so() {
+        for (value, expected) in [
+            (&TransportParameters::QECHO_COUNTS_ECN[..], true),
+            (&[1, 0b11, 7], true),
+            (&[1, 0b10], false),
+            (&[2, 1], false),
+            (&[1], false),
+            (&[], false),
+        ] {
+            let parameters = TransportParameters::from_pairs([(TransportParameters::QECHO, value)]);
+            assert_eq!(parameters.counts_ecn(), expected, "{value:?}");
+        }
+        assert!(!TransportParameters::default().counts_ecn());
     }
 
     #[test]

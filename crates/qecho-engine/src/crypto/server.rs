@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qecho_packet::protection::retry_tag;
+use qecho_packet::{TransportParameters as Parameters, protection::retry_tag};
 use quinn_proto::{
     ConnectionId,
     crypto::{self, Keys, UnsupportedVersion},
@@ -99,6 +99,7 @@ pub(crate) struct ServerCrypto {
     with_alpn: Arc<rustls::ServerConfig>,
     pub(super) keys: PacketKeys,
     pub(super) initial_keys: LastInitialKeys,
+    counts_ecn: bool,
 }
 
 impl ServerCrypto {
@@ -106,6 +107,7 @@ impl ServerCrypto {
         tls: &ServerTls,
         sessions: Arc<dyn StoresServerSessions>,
         keys: PacketKeys,
+        counts_ecn: bool,
     ) -> Result<Self, TlsError> {
         let builder = rustls::ServerConfig::builder_with_provider(provider(tls.provider.as_ref())?)
             .with_protocol_versions(&[&TLS13])?;
@@ -140,7 +142,17 @@ impl ServerCrypto {
             with_alpn: Arc::new(with_alpn),
             keys,
             initial_keys: LastInitialKeys::default(),
+            counts_ecn,
         })
+    }
+
+    /// Returns the encoded transport parameters that quinn-proto does not know.
+    fn own_parameters(&self) -> Vec<u8> {
+        // Who is told that marks are counted can tell that they are cleared on the way.
+        let own = self
+            .counts_ecn
+            .then_some((Parameters::QECHO, Parameters::QECHO_COUNTS_ECN));
+        Parameters::from_pairs(own).as_bytes().to_vec()
     }
 
     /// Returns the configuration for a client that offers these protocols.
@@ -188,10 +200,48 @@ impl crypto::ServerConfig for ServerCrypto {
     ) -> Box<dyn crypto::Session> {
         let mut encoded = Vec::new();
         parameters.write(&mut encoded);
+        encoded.extend(self.own_parameters());
         Box::new(TlsSession::Pending {
             crypto: self,
             parameters: encoded,
             received: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{server::ClientHello, sign::CertifiedKey};
+
+    use super::*;
+    use crate::config::{ShardConfig, Transport};
+
+    /// Nobody's certificate.
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl ResolvesServerCert for Nobody {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+
+    #[test]
+    fn that_marks_are_counted_is_said_only_where_the_sockets_tell_them() {
+        let tls = ServerTls::new(Arc::new(Nobody), AlpnPolicy::Any);
+        let config = ShardConfig::server(Transport::default(), tls.clone());
+        for (config, expected) in [
+            (config.clone(), false),
+            (config.clone().with_ecn_counts(true), true),
+            (config.with_ecn_counts(false), false),
+        ] {
+            let sessions = config.server_shared.sessions();
+            let counts_ecn = config.counts_ecn;
+            let crypto = ServerCrypto::new(&tls, sessions, PacketKeys::default(), counts_ecn);
+            let own = crypto.expect("the settings work").own_parameters();
+            assert_eq!(Parameters::parse(&own).counts_ecn(), expected);
+            // It costs 11 bytes, or none.
+            assert_eq!(own.len(), if expected { 11 } else { 0 });
+        }
     }
 }

@@ -1,16 +1,13 @@
 //! Asks the system what the routes to peers can carry.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, UdpSocket},
-};
+use std::{collections::HashMap, net::IpAddr};
 
 use qecho_engine::{
     RouteMtu,
     limits::{INITIAL_DATAGRAM_MIN, ROUTES_MAX, UDP_PAYLOAD_MAX},
 };
 
-use crate::socket::towards;
+use crate::{host::mtu, socket::towards};
 
 /// Returns a function that asks the system and remembers its answers.
 pub(super) fn route_mtu() -> RouteMtu {
@@ -29,40 +26,21 @@ pub(super) fn route_mtu() -> RouteMtu {
 fn udp_payload_max(peer: IpAddr) -> Option<u16> {
     const UDP_HEADER: u32 = 8;
     // The port is of no consequence, but must not be 0.
-    let socket = towards((peer, 9).into())?;
-    let (mtu, ip_header, ip_packet_max) = match peer {
-        IpAddr::V4(_) => (ip_mtu(&socket)?, 20, 65_535),
+    let socket = towards((peer, 9).into()).ok()?;
+    let mtu = mtu(&socket, peer)?;
+    let (ip_header, ip_packet_max) = match peer {
+        IpAddr::V4(_) => (20, 65_535),
         // The length in an IPv6 header does not count the header itself.
-        IpAddr::V6(_) => (ipv6_mtu(&socket)?, 40, 65_535 + 40),
+        IpAddr::V6(_) => (40, 65_535 + 40),
     };
     let payload = mtu.min(ip_packet_max).checked_sub(ip_header + UDP_HEADER)?;
     let payload = payload.clamp(INITIAL_DATAGRAM_MIN.into(), UDP_PAYLOAD_MAX.into());
     u16::try_from(payload).ok()
 }
 
-#[cfg(target_os = "linux")]
-fn ip_mtu(socket: &UdpSocket) -> Option<u32> {
-    rustix::net::sockopt::ip_mtu(socket).ok()
-}
-
-#[cfg(target_os = "linux")]
-fn ipv6_mtu(socket: &UdpSocket) -> Option<u32> {
-    rustix::net::sockopt::ipv6_mtu(socket).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ip_mtu(_: &UdpSocket) -> Option<u32> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ipv6_mtu(_: &UdpSocket) -> Option<u32> {
-    None
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 
     use super::*;
 

@@ -45,6 +45,9 @@ fn value(id: u64, bytes: &[u8], parameters: &TransportParameters) -> String {
         0x0c | 0x2ab2 if bytes.is_empty() => Some("yes".into()),
         0x0d => preferred_address(bytes),
         0x11 => versions(bytes),
+        TransportParameters::QECHO if parameters.counts_ecn() => {
+            Some("version 1, counts ECN marks".into())
+        }
         _ => integer(id, bytes, parameters).and_then(|value| with_unit(id, value)),
     };
     known.unwrap_or_else(|| match bytes {
@@ -130,7 +133,7 @@ mod tests {
         preferred.extend([0; 15]);
         preferred.extend([1, 0x11, 0x51, 2, 0xab, 0xcd]);
         preferred.extend([9; 16]);
-        let cases: [(u64, &[u8], &str); 17] = [
+        let cases: [(u64, &[u8], &str); 18] = [
             (0x00, &[1, 2], "original_destination_connection_id: 0102"),
             (0x01, &[0x80, 0, 0x75, 0x30], "max_idle_timeout: 30,000 ms"),
             (0x01, &[0], "max_idle_timeout: none"),
@@ -165,6 +168,11 @@ mod tests {
             ),
             (0x2ab2, &[], "grease_quic_bit: yes"),
             (0xff04_de1b, &[0x43, 0xe8], "min_ack_delay: 1,000 µs"),
+            (
+                0x71_6563_686f,
+                &[1, 1],
+                "qecho: version 1, counts ECN marks",
+            ),
             (0x1b, &[1], "0x1b (grease): 1 byte 01"),
             (0x2a, &[1, 2, 3, 4], "0x2a (unknown): 4 bytes 01020304"),
             // No integer is three bytes long.
