@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use qecho_netsim::link::{
-    BURST_MAX, Blackhole, ConditionChanges, Conditions, Link, MTU_MAX, QUEUE_MAX, RATE_MAX,
-    TIME_MAX,
+    BURST_MAX, Blackhole, ConditionChanges, Conditions, Link, MTU_MAX, POLICE_MAX, Police,
+    QUEUE_MAX, RATE_MAX, TIME_MAX,
 };
 
 /// Datagrams that a path of these conditions is to carry.
@@ -37,6 +37,10 @@ fn check_limits(path: &Conditions) {
         let possible = Duration::from_nanos(1)..=TIME_MAX;
         assert!(possible.contains(&open) && possible.contains(&closed));
     }
+    if let Some(Police { datagrams, per }) = path.police {
+        let possible = Duration::from_nanos(1)..=TIME_MAX;
+        assert!((1..=POLICE_MAX).contains(&datagrams) && possible.contains(&per));
+    }
     let drop = path.drop.as_ref();
     assert!(drop.is_none_or(|drop| *drop.start() > 0 && !drop.is_empty()));
 }
@@ -48,8 +52,9 @@ fn send(path: Conditions) {
     let mut arrived = 0;
     for number in 0..DATAGRAMS {
         let sent = now + Duration::from_millis(number);
-        link.send(sent, vec![0; MTU_MAX], |at, _| {
-            assert!(at >= sent);
+        let ecn = number as u8 % 4;
+        link.send_marked(sent, ecn, vec![0; MTU_MAX], |at, arrives, _| {
+            assert!(at >= sent && arrives < 4 && (ecn > 0 || arrives == 0));
             arrived += 1;
         });
     }
@@ -61,7 +66,10 @@ pub(crate) fn lists() -> Vec<Vec<u8>> {
         "loss=5%,delay=30ms",
         "delay=1m 30s,jitter=0.2,burst=3,loss=0.5%,reorder=100%,duplicate=0%",
         "rate=1.5mbit,queue=25,mtu=1280,corrupt=.1%",
-        "rate=none,mtu=none,blackhole=none,drop=none",
+        "rate=none,police=none,ecn=none,mtu=none,blackhole=none,drop=none",
+        "police=5/100ms,ecn=clear,loss=1%",
+        "police=1000000/1ns,ecn=ce",
+        "ecn=ect1,police=1/365days",
         "blackhole=5s/1s 500ms,drop=2-7,rate=1000gbit/s",
         "drop=18446744073709551615,mtu=65507,queue=1000000,delay=365days",
     ];

@@ -7,19 +7,23 @@ mod bottleneck;
 mod condition_changes;
 mod conditions;
 mod delay_queue;
+mod marking;
+mod policer;
 
 use std::time::Instant;
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-use self::bottleneck::Bottleneck;
+use self::{bottleneck::Bottleneck, policer::Policer};
 pub use self::{
     condition_changes::{
-        BURST_MAX, ConditionChanges, ConditionError, MTU_MAX, QUEUE_MAX, RATE_MAX, TIME_MAX,
-        read_time,
+        BURST_MAX, ConditionChanges, ConditionError, MTU_MAX, POLICE_MAX, QUEUE_MAX, RATE_MAX,
+        TIME_MAX, read_time,
     },
     conditions::{Blackhole, Conditions, HELD_BACK, QUEUE},
     delay_queue::DelayQueue,
+    marking::Marking,
+    policer::Police,
 };
 
 /// Counts of datagrams by what a link did to them.
@@ -35,6 +39,8 @@ pub struct Counts {
     pub too_long: u64,
     /// Vanished while nothing passed.
     pub blackholed: u64,
+    /// Vanished because they came faster than a policer allows.
+    pub policed: u64,
     /// Vanished because too many waited for the rate.
     pub queue_full: u64,
     /// Overtook a predecessor, or was held back for others to overtake it.
@@ -43,12 +49,14 @@ pub struct Counts {
     pub duplicated: u64,
     /// Arrived changed.
     pub corrupted: u64,
+    /// Arrived with other ECN bits.
+    pub remarked: u64,
 }
 
 impl Counts {
     /// Returns how many datagrams come out of the link, copies included.
     pub fn arriving(&self) -> u64 {
-        let by_rule = self.dropped + self.too_long + self.blackholed;
+        let by_rule = self.dropped + self.too_long + self.blackholed + self.policed;
         self.sent - by_rule - self.lost - self.queue_full + self.duplicated
     }
 }
@@ -62,6 +70,7 @@ pub struct Link {
     /// Arrival of the latest datagram that kept its place.
     latest: Option<Instant>,
     bottleneck: Bottleneck,
+    policer: Policer,
     /// Datagrams that the burst of loss under way will still take.
     burst_left: u32,
     /// Beginning of the time that blackholes are counted from.
@@ -77,6 +86,7 @@ impl Link {
             random: StdRng::seed_from_u64(seed),
             latest: None,
             bottleneck: Bottleneck::default(),
+            policer: Policer::default(),
             burst_left: 0,
             began: None,
         }
@@ -99,13 +109,25 @@ impl Link {
         self.counts
     }
 
-    /// Sends a datagram at `now`; `deliver` is called for each copy that
+    /// Sends a datagram that is not ECN-capable at `now`; `deliver` is called for each copy that
     /// arrives, with the instant at which it does.
     pub fn send(
         &mut self,
         now: Instant,
-        mut datagram: Vec<u8>,
+        datagram: Vec<u8>,
         mut deliver: impl FnMut(Instant, Vec<u8>),
+    ) {
+        self.send_marked(now, 0, datagram, |at, _, datagram| deliver(at, datagram));
+    }
+
+    /// Sends a datagram with these ECN bits at `now`; `deliver` is called for each copy that
+    /// arrives, with the instant at which it does and its ECN bits.
+    pub fn send_marked(
+        &mut self,
+        now: Instant,
+        mut ecn: u8,
+        mut datagram: Vec<u8>,
+        mut deliver: impl FnMut(Instant, u8, Vec<u8>),
     ) {
         self.begin(now);
         self.counts.sent += 1;
@@ -126,6 +148,10 @@ impl Link {
             self.counts.lost += 1;
             return;
         }
+        if matches!(self.conditions.police, Some(police) if !self.policer.pass(now, police)) {
+            self.counts.policed += 1;
+            return;
+        }
         let Some(sent) = self.pass_bottleneck(now, datagram.len()) else {
             self.counts.queue_full += 1;
             return;
@@ -135,12 +161,17 @@ impl Link {
             let position = self.random.random_range(0..datagram.len());
             datagram[position] ^= 1 << self.random.random_range(0..8);
         }
+        if let Some(marking) = self.conditions.ecn {
+            let sent = ecn;
+            ecn = marking.apply(sent);
+            self.counts.remarked += u64::from(sent != ecn);
+        }
         let at = self.arrival(sent);
         if self.chance(self.conditions.duplicate) {
             self.counts.duplicated += 1;
-            deliver(at, datagram.clone());
+            deliver(at, ecn, datagram.clone());
         }
-        deliver(at, datagram);
+        deliver(at, ecn, datagram);
     }
 
     fn is_blackholed(&self, now: Instant) -> bool {
@@ -370,6 +401,48 @@ mod tests {
         let (arrived, counts) = arrivals(conditions, 10);
         assert_eq!(numbers(&arrived), [0, 7, 8, 9]);
         assert_eq!((counts.dropped, counts.lost, counts.arriving()), (6, 0, 4));
+    }
+
+    #[test]
+    fn a_policer_drops_what_comes_in_bursts_and_nothing_of_what_is_paced() {
+        let conditions = |per| Conditions {
+            police: Some(Police {
+                datagrams: 5,
+                per: Duration::from_millis(per),
+            }),
+            ..Conditions::default()
+        };
+        let (paced, counts) = arrivals(conditions(5), 1_000);
+        assert_eq!((paced.len(), counts.policed), (1_000, 0));
+        let mut link = Link::new(conditions(1_000), 1);
+        let (now, mut arrived) = (start(), Vec::new());
+        for number in 0..64 {
+            link.send(now, vec![number], |at, data| arrived.push((at, data[0])));
+        }
+        assert_eq!(arrived, [0, 1, 2, 3, 4].map(|number| (now, number)));
+        let counts = link.counts();
+        assert_eq!((counts.policed, counts.arriving()), (59, 5));
+    }
+
+    #[test]
+    fn ecn_bits_pass_unless_they_are_changed_and_each_change_is_counted() {
+        for (ecn, expected, remarked) in [
+            (None, [0, 1, 2, 3], 0),
+            (Some(Marking::Clear), [0, 0, 0, 0], 3),
+            (Some(Marking::Ce), [0, 3, 3, 3], 2),
+            (Some(Marking::Ect1), [0, 1, 1, 3], 1),
+        ] {
+            let conditions = Conditions {
+                ecn,
+                ..Conditions::default()
+            };
+            let (mut link, mut arrived) = (Link::new(conditions, 1), Vec::new());
+            for sent in 0..4 {
+                link.send_marked(start(), sent, vec![0], |_, ecn, _| arrived.push(ecn));
+            }
+            assert_eq!(arrived, expected);
+            assert_eq!(link.counts().remarked, remarked);
+        }
     }
 
     #[test]

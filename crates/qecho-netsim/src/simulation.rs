@@ -259,8 +259,7 @@ impl<N: Application, F: Application> Simulation<N, F> {
                 End::Near => &mut self.up,
                 End::Far => &mut self.down,
             };
-            link.send(self.now, part.to_vec(), |at, data| {
-                let ecn = datagram.ecn;
+            link.send_marked(self.now, datagram.ecn, part.to_vec(), |at, ecn, data| {
                 let delivery = Delivery {
                     to,
                     from,

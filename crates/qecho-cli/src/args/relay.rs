@@ -36,7 +36,7 @@ pub(crate) struct RelayArguments {
 
     /// From the clients to the server: loss=5%,delay=30ms
     ///
-    /// The names are those of the options above; `none` lifts a rate, mtu, blackhole or drop.
+    /// The names are those of the options above; `none` lifts a rate, police, ecn, mtu, blackhole or drop.
     #[arg(
         long,
         value_name = "NAME=VALUE,…",
@@ -63,6 +63,13 @@ pub(crate) struct RelayArguments {
     /// From 127.0.0.2 to 127.0.0.254, for a server in 127.0.0.0/8.
     #[arg(long, value_name = "TIME", num_args = 1..=2)]
     rebind_address: Vec<String>,
+
+    /// Give a client that was silent for TIME a new port towards the server
+    ///
+    /// As a NAT does that forgets: what the server still sends to the old port is lost, and its
+    /// datagrams do not count against the silence.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["rebind_port", "rebind_address"])]
+    nat_timeout: Option<String>,
 
     /// Repeat the chances of an earlier run [default: drawn, and shown]
     #[arg(long, value_name = "N")]
@@ -92,6 +99,12 @@ impl RelayArguments {
         };
         let every = every.map_err(|reason| format!("cannot use {option}: {reason}"))?;
         Ok(Some(Rebind { kind, every }))
+    }
+
+    /// Returns the silence after which a client is forgotten, if it ever is.
+    pub(crate) fn nat_timeout(&self) -> Result<Option<Duration>, String> {
+        let timeout = self.nat_timeout.as_deref().map(rebind_every).transpose();
+        timeout.map_err(|reason| format!("cannot use --nat-timeout: {reason}"))
     }
 
     /// Returns the conditions from the clients to the server, and back; or

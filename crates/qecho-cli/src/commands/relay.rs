@@ -65,6 +65,7 @@ fn config(arguments: &RelayArguments) -> Result<Config, Failure> {
         .with_listen(arguments.listen.clone())
         .with_conditions(up, down);
     config.rebind = rebind;
+    config.nat_timeout = arguments.nat_timeout().map_err(anyhow::Error::msg)?;
     Ok(config)
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use humantime::format_duration;
 use qecho_netsim::{
-    link::{Blackhole, Conditions},
+    link::{Blackhole, Conditions, Marking, Police},
     relay::{Config, DirectionReport, FLOWS_MAX, Notice, Rebind, RebindKind, Report},
 };
 use qecho_packet::text::{counted, grouped};
@@ -54,6 +54,11 @@ impl Render for Relaying<'_> {
                 "  rebinding  a new {what} towards the server every {every}"
             )?;
         }
+        if let Some(silence) = config.nat_timeout {
+            let silence = time(silence);
+            let what = "a new port towards the server after a silence of";
+            writeln!(out, "  rebinding  {what} {silence}")?;
+        }
         writeln!(out, "  seed       {}", config.seed)?;
         if !self.addresses.iter().all(|own| own.ip().is_loopback()) {
             writeln!(
@@ -95,6 +100,16 @@ fn words(path: &Conditions) -> String {
     if let Some(rate) = path.rate {
         let queue = counted(path.queue, "datagram");
         words.push(format!("{} with a queue of {queue}", bits(rate.get())));
+    }
+    if let Some(Police { datagrams, per }) = path.police {
+        let datagrams = counted(datagrams, "datagram");
+        words.push(format!("at most {datagrams} in {}", time(per)));
+    }
+    if let Some(marking) = path.ecn {
+        words.push(match marking {
+            Marking::Clear => "ECN bits cleared".into(),
+            marking => format!("ECN bits made {}", marking.name().to_uppercase()),
+        });
     }
     if path.mtu < usize::MAX {
         words.push(format!("nothing longer than {}", counted(path.mtu, "byte")));
@@ -227,10 +242,12 @@ fn fates(direction: &DirectionReport) -> String {
         (counts.lost, "lost"),
         (counts.too_long, "too long"),
         (counts.blackholed, "in the blackhole"),
+        (counts.policed, "dropped by the policer"),
         (counts.queue_full, "found the queue full"),
         (counts.reordered, "reordered"),
         (counts.duplicated, "duplicated"),
         (counts.corrupted, "corrupted"),
+        (counts.remarked, "with other ECN bits"),
         (direction.overflowed, "beyond the relay's memory"),
         (direction.unsent, "refused by the system"),
         (direction.under_way, "still on the way"),
@@ -256,6 +273,11 @@ mod tests {
             reorder: 0.001,
             rate: NonZeroU64::new(1_500_000),
             queue: 25,
+            police: Some(Police {
+                datagrams: 5,
+                per: Duration::from_millis(100),
+            }),
+            ecn: Some(Marking::Ect1),
             mtu: 1_280,
             blackhole: Some(Blackhole {
                 open: Duration::from_secs(5),
@@ -267,8 +289,8 @@ mod tests {
         assert_eq!(
             words(&bad),
             "20ms delay, up to 5ms jitter, 7% lost, 3 in a row, 0.1% reordered, 1500kbit/s with a \
-             queue of 25 datagrams, nothing longer than 1,280 bytes, after each 5s nothing for 2s, \
-             datagrams 2 to 7 dropped"
+             queue of 25 datagrams, at most 5 datagrams in 100ms, ECN bits made ECT1, nothing \
+             longer than 1,280 bytes, after each 5s nothing for 2s, datagrams 2 to 7 dropped"
         );
         assert_eq!(words(&Conditions::default()), "all passes unchanged");
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use self::condition::Condition;
-pub use self::grammar::{BURST_MAX, MTU_MAX, QUEUE_MAX, RATE_MAX, TIME_MAX, read_time};
+pub use self::grammar::{BURST_MAX, MTU_MAX, POLICE_MAX, QUEUE_MAX, RATE_MAX, TIME_MAX, read_time};
 use super::Conditions;
 
 /// Changes to the conditions of a path, each to one of them, as a list of `NAME=VALUE`.
@@ -21,6 +21,8 @@ use super::Conditions;
 /// | `burst` | datagrams, from 1 to [`BURST_MAX`] |
 /// | `rate` | bits per second, at most [`RATE_MAX`]: `500kbit`, `10mbit`; or `none` |
 /// | `queue` | datagrams, at most [`QUEUE_MAX`] |
+/// | `police` | datagrams in a time, from 1 to [`POLICE_MAX`]: `5/100ms`; or `none` |
+/// | `ecn` | `clear`, `ce` or `ect1`; or `none` |
 /// | `mtu` | bytes, from 1 to [`MTU_MAX`]; or `none` |
 /// | `blackhole` | two times, open and closed: `5s/2s`; or `none` |
 /// | `drop` | numbers of datagrams: `2-7`, `3`; or `none` |
@@ -116,7 +118,7 @@ mod tests {
     use std::{num::NonZeroU64, time::Duration};
 
     use super::*;
-    use crate::link::Blackhole;
+    use crate::link::{Blackhole, Marking, Police};
 
     fn changes(text: &str) -> ConditionChanges {
         text.parse().expect("it is well-formed")
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn every_condition_has_its_place_in_a_list_and_is_written_as_it_is_read() {
         let text = "delay=20ms,jitter=5ms,loss=2%,burst=3,reorder=1%,duplicate=0.5%,corrupt=100%,\
-                    rate=10mbit,queue=25,mtu=1280,blackhole=5s/2s,drop=2-7";
+                    rate=10mbit,queue=25,police=5/100ms,ecn=clear,mtu=1280,blackhole=5s/2s,drop=2-7";
         let mut path = Conditions::default();
         changes(text).apply(&mut path);
         let expected = Conditions {
@@ -138,6 +140,11 @@ mod tests {
             corrupt: 1.0,
             rate: NonZeroU64::new(10_000_000),
             queue: 25,
+            police: Some(Police {
+                datagrams: 5,
+                per: Duration::from_millis(100),
+            }),
+            ecn: Some(Marking::Clear),
             mtu: 1_280,
             blackhole: Some(Blackhole {
                 open: Duration::from_secs(5),
@@ -148,10 +155,11 @@ mod tests {
         assert_eq!(path, expected);
         assert_eq!(changes(text).to_string(), text);
         assert_eq!(condition::NAMES.len(), text.split(',').count());
-        let lifted = "rate=none,mtu=none,blackhole=none,drop=none";
+        let lifted = "rate=none,police=none,ecn=none,mtu=none,blackhole=none,drop=none";
         changes(lifted).apply(&mut path);
         assert_eq!((path.rate, path.mtu), (None, usize::MAX));
         assert_eq!((path.blackhole, path.drop), (None, None));
+        assert_eq!((path.police, path.ecn), (None, None));
         assert_eq!(changes(lifted).to_string(), lifted);
     }
 
@@ -164,7 +172,7 @@ mod tests {
             ("lost=5%", "`lost` is no condition; there are delay, "),
             ("loss=5", "loss: `5` has no percent sign"),
             ("loss=5%,loss=6%", "loss: it stands there twice"),
-            ("delay=none", "delay: `none` is for rate, mtu, "),
+            ("delay=none", "delay: `none` is for rate, police, "),
         ] {
             let error = text.parse::<ConditionChanges>().expect_err(text);
             assert!(error.to_string().starts_with(reason), "{text}: {error}");

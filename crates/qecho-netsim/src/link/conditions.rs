@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
+use super::{Marking, Police};
+
 /// Conditions of one direction of a path. The default is perfect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
@@ -29,6 +31,10 @@ pub struct Conditions {
     /// Datagrams that may wait for the one that is being sent at `rate`; one
     /// more vanishes.
     pub queue: usize,
+    /// Datagrams that pass in a time; one more vanishes at once.
+    pub police: Option<Police>,
+    /// Change of the ECN bits on the way.
+    pub ecn: Option<Marking>,
     /// Largest UDP payload that passes; longer ones vanish.
     pub mtu: usize,
     /// Times at which nothing passes at all.
@@ -56,6 +62,8 @@ impl Default for Conditions {
             corrupt: 0.0,
             rate: None,
             queue: QUEUE,
+            police: None,
+            ecn: None,
             mtu: usize::MAX,
             blackhole: None,
             drop: None,

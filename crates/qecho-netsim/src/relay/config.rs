@@ -21,6 +21,10 @@ pub struct Config {
     pub down: Conditions,
     /// Change of the clients' ports or addresses towards the server, as by a NAT that forgets.
     pub rebind: Option<Rebind>,
+    /// Silence of a client after which it gets another port towards the server, as by a NAT that
+    /// forgets; what the server then still sends to the old one is lost. [`REBIND_EVERY_MIN`] at
+    /// least.
+    pub nat_timeout: Option<Duration>,
     /// Seed of every random choice.
     pub seed: u64,
     /// Where the relay tells what its user should know at once.
@@ -50,6 +54,7 @@ impl Config {
             up: Conditions::default(),
             down: Conditions::default(),
             rebind: None,
+            nat_timeout: None,
             seed,
             notices: None,
         }

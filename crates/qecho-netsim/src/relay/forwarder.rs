@@ -54,7 +54,7 @@ impl RelayForwarder {
         Self {
             to: config.to,
             listeners,
-            clients: NatTable::new(listeners, config.rebind.map(|rebind| rebind.every)),
+            clients: NatTable::new(listeners, config),
             up: PathDirection::new(config.up.clone(), config.seed),
             down: PathDirection::new(config.down.clone(), config.seed ^ u64::MAX),
             outputs: VecDeque::new(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::config::{FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, REBIND_EVERY_MIN};
+use super::config::{Config, FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, REBIND_EVERY_MIN};
 
 /// Addresses by which the relay knows a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ struct Flow {
     /// Instant at which something last came from either side.
     heard: Instant,
     rebind_at: Option<Instant>,
+    /// Instant at which its socket is changed because it was silent; once for each silence.
+    forget_at: Option<Instant>,
 }
 
 /// Table of clients, at most [`FLOWS_MAX`], and their sockets towards the server, as of a NAT.
@@ -55,23 +57,30 @@ pub(super) struct NatTable {
     clients: HashMap<usize, Client>,
     next_binding: usize,
     rebind_every: Option<Duration>,
+    /// Silence of a client that costs it its socket. The server's datagrams do not end it
+    /// (RFC 4787 §4.3: a NAT need not heed them).
+    nat_timeout: Option<Duration>,
 }
 
 impl NatTable {
     /// Begins with none; their sockets are numbered from `first_binding`.
-    pub(super) fn new(first_binding: usize, rebind_every: Option<Duration>) -> Self {
+    pub(super) fn new(first_binding: usize, config: &Config) -> Self {
+        let rebind_every = config.rebind.map(|rebind| rebind.every);
+        let at_least = |time: Duration| time.max(REBIND_EVERY_MIN);
         Self {
             flows: BTreeMap::new(),
             clients: HashMap::new(),
             next_binding: first_binding,
-            rebind_every: rebind_every.map(|every| every.max(REBIND_EVERY_MIN)),
+            rebind_every: rebind_every.map(at_least),
+            nat_timeout: config.nat_timeout.map(at_least),
         }
     }
 
     /// Notes that a client was heard, and adds it if it is new.
     pub(super) fn look_up(&mut self, now: Instant, client: Client) -> Lookup {
+        let forget_at = self.nat_timeout.map(|silence| now + silence);
         if let Some(flow) = self.flows.get_mut(&client) {
-            flow.heard = now;
+            (flow.heard, flow.forget_at) = (now, forget_at);
             return Lookup::Found;
         }
         let closed = match self.flows.len() {
@@ -86,6 +95,7 @@ impl NatTable {
             binding,
             heard: now,
             rebind_at: self.rebind_every.map(|every| now + every),
+            forget_at,
         };
         self.flows.insert(client, flow);
         match closed {
@@ -139,7 +149,10 @@ impl NatTable {
 
     /// Gives new sockets to the clients whose time has come.
     pub(super) fn rebind_due(&mut self, now: Instant) -> Vec<Rebinding> {
-        let due = |flow: &Flow| flow.rebind_at.is_some_and(|at| at <= now);
+        let due = |flow: &Flow| {
+            let mut times = [flow.rebind_at, flow.forget_at].into_iter().flatten();
+            times.any(|at| at <= now)
+        };
         self.rebind_where(now, due)
     }
 
@@ -163,6 +176,7 @@ impl NatTable {
             };
             let closed = std::mem::replace(&mut flow.binding, opened);
             flow.rebind_at = self.rebind_every.map(|every| now + every);
+            flow.forget_at = flow.forget_at.filter(|at| *at > now);
             self.clients.remove(&closed);
             rebindings.push(Rebinding { opened, closed });
         }
@@ -173,7 +187,8 @@ impl NatTable {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = |flow: &Flow| {
             let idle_at = flow.heard + FLOW_IDLE;
-            flow.rebind_at.map_or(idle_at, |at| at.min(idle_at))
+            let times = [flow.rebind_at, flow.forget_at].into_iter().flatten();
+            times.fold(idle_at, Instant::min)
         };
         self.flows.values().map(due).min()
     }

@@ -52,7 +52,7 @@ impl PathDirection {
     pub(super) fn send(&mut self, now: Instant, datagram: ClientDatagram) {
         let ClientDatagram { client, ecn, data } = datagram;
         self.report.bytes_received += data.len() as u64;
-        self.link.send(now, data, |at, data| {
+        self.link.send_marked(now, ecn, data, |at, ecn, data| {
             let cost = data.len() + DATAGRAM_OVERHEAD;
             if self.held + cost > QUEUE_BYTES_MAX {
                 self.report.overflowed += 1;

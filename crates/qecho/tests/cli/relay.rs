@@ -130,6 +130,56 @@ fn the_datagrams_that_are_to_be_dropped_are_and_others_are_not() {
 }
 
 #[test]
+fn a_policer_passes_the_first_of_a_burst_and_no_more() {
+    let env = TestEnv::new();
+    let [server, client] = [(); 2].map(|()| env::socket());
+    let to = env::address(&server).to_string();
+    let relay = env.relay(&to, "--police 5/1h");
+    for data in 1..=8 {
+        let sent = client.send_to(&[data], ("127.0.0.1", relay.port()));
+        sent.expect("it is sent");
+    }
+    for data in 1..=5 {
+        assert_eq!(received(&server).0, [data]);
+    }
+    let counts = ends_well(relay);
+    assert_eq!(counts["up"]["policed"], 3);
+    assert_eq!(counts["up"]["delivered"], 5);
+}
+
+#[test]
+fn a_client_is_forgotten_after_its_silence_and_not_because_time_passes() {
+    let (env, server) = TestEnv::with_server("");
+    let relay = env.relay(&server.place(), "--nat-timeout 1s");
+    assert_eq!(relay.listening["nat_timeout_ms"], 1_000.0);
+    let talks = env.client(&relay, "-m a").run();
+    talks.exits(0);
+    // Each ping comes from another port, and the connection stays.
+    let pings = env.qecho(format!("ping {} -n 3 -i 1500ms --insecure", relay.place()));
+    pings.run().exits(0).prints("3 sent, 3 received");
+    assert!(number(&ends_well(relay), "rebinds") >= 2);
+    assert_eq!(server.ends_well()["connections"], 2);
+}
+
+#[test]
+fn ecn_marks_pass_and_what_the_path_does_to_them_is_seen() {
+    let (env, server) = TestEnv::with_server("");
+    for (options, words) in [
+        ("", "ECN works"),
+        ("--ecn clear", "no ECN"),
+        ("--ecn ect1", "no ECN"),
+        ("--ecn ce", "met congestion"),
+    ] {
+        let relay = env.relay(&server.place(), options);
+        let ping = env.qecho(format!("ping {} -n 3 -i 10ms --insecure", relay.place()));
+        let done = ping.run();
+        done.exits(0).prints(words);
+        let remarked = number(&ends_well(relay)["up"], "remarked");
+        assert_eq!(remarked > 0, !options.is_empty());
+    }
+}
+
+#[test]
 fn nobody_but_the_one_server_is_reached_or_heard() {
     let env = TestEnv::new();
     let [server, client, stranger] = [(); 3].map(|()| env::socket());
@@ -210,7 +260,8 @@ fn a_signal_ends_it_and_it_prints_what_it_did() {
 fn json_tells_the_conditions_in_numbers() {
     let env = TestEnv::new();
     let options = "--delay 20ms --loss 2% --blackhole 5s/2s --rebind-port every 5s \
-                   --up rate=10mbit,mtu=1280,blackhole=none,drop=2-7";
+                   --up rate=10mbit,mtu=1280,blackhole=none,drop=2-7,ecn=clear \
+                   --down police=5/100ms";
     let relay = env.relay("127.0.0.1:9", options);
     let said = &relay.listening;
     assert_eq!(said["to"], "127.0.0.1:9");
@@ -227,6 +278,11 @@ fn json_tells_the_conditions_in_numbers() {
         ("up", "drop_first", 2.into()),
         ("up", "drop_last", 7.into()),
         ("down", "drop_first", Value::Null),
+        ("up", "ecn", "clear".into()),
+        ("down", "ecn", Value::Null),
+        ("up", "police_datagrams", Value::Null),
+        ("down", "police_datagrams", 5.into()),
+        ("down", "police_ms", 100.0.into()),
         ("down", "blackhole_closed_ms", 2_000.0.into()),
     ] {
         assert_eq!(said[direction][name], value, "{direction} {name}");
@@ -300,8 +356,8 @@ fn ends_well(relay: Server) -> Value {
             let names = names.split(' ');
             names.map(|name| number(&counts[direction], name)).sum()
         };
-        let fates = "delivered dropped lost too_long blackholed queue_full overflowed unsent \
-                     under_way";
+        let fates = "delivered dropped lost too_long blackholed policed queue_full overflowed \
+                     unsent under_way";
         assert_eq!(sum("received duplicated"), sum(fates), "{counts}");
     }
     counts

@@ -30,8 +30,11 @@ fn what_means_nothing_is_refused_in_one_line() {
         ("--up loss", "`loss` has no `=`"),
         (
             "--up loss=none",
-            "loss: `none` is for rate, mtu, blackhole and drop",
+            "loss: `none` is for rate, police, ecn, mtu, blackhole and drop",
         ),
+        ("--police 5", "`5` has no `/`"),
+        ("--police 0/1s", "`0` is no whole number"),
+        ("--ecn bleach", "write clear, ce or ect1"),
         ("--up=", "no condition is named"),
         ("--seed x", "'x'"),
         ("--to localhost:0", "port 0"),
@@ -55,6 +58,7 @@ fn what_cannot_work_is_refused_with_a_reason() {
     };
     fails("--queue 5", "give a rate too", None);
     fails("--rebind-port 1ms", "it must be at least 10ms", None);
+    fails("--nat-timeout 1ms", "it must be at least 10ms", None);
     fails("--rebind-port often 5s", "or every 5s", None);
     fails(
         "--rebind-address soon",
@@ -95,8 +99,8 @@ fn help_says_what_each_condition_does() {
     let env = TestEnv::new();
     let done = env.qecho("relay --help").run();
     done.exits(0).prints("Conditions, both ways:");
-    let options = "listen to delay jitter loss burst reorder duplicate corrupt rate queue mtu \
-                   blackhole drop up down rebind-port rebind-address seed format";
+    let options = "listen to delay jitter loss burst reorder duplicate corrupt rate queue police \
+                   ecn mtu blackhole drop up down rebind-port rebind-address nat-timeout seed format";
     for option in options.split(' ') {
         done.prints(&format!("      --{option} <"));
     }

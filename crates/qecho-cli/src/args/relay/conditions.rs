@@ -45,6 +45,15 @@ pub(super) struct ConditionArguments {
     #[arg(long, value_name = "N", value_parser = of("queue"))]
     queue: Option<ConditionChanges>,
 
+    /// Datagrams that pass in a time, shared by all clients; one more is dropped at once, and
+    /// none waits: 5/100ms
+    #[arg(long, value_name = "N/TIME", value_parser = of("police"))]
+    police: Option<ConditionChanges>,
+
+    /// Clear the ECN bits, or make them ce or ect1, where they are set
+    #[arg(long, value_name = "clear|ce|ect1", value_parser = of("ecn"))]
+    ecn: Option<ConditionChanges>,
+
     /// Bytes of UDP payload that pass at most; longer datagrams vanish
     #[arg(long, value_name = "BYTES", value_parser = of("mtu"))]
     mtu: Option<ConditionChanges>,
@@ -72,6 +81,8 @@ impl ConditionArguments {
             &self.corrupt,
             &self.rate,
             &self.queue,
+            &self.police,
+            &self.ecn,
             &self.mtu,
             &self.blackhole,
             &self.drop,
@@ -114,7 +125,7 @@ mod tests {
     #[test]
     fn every_condition_is_an_option_and_changes_what_it_changes_in_a_list() {
         let list = "delay=20ms,jitter=5ms,loss=2%,burst=3,reorder=1%,duplicate=0.5%,corrupt=100%,\
-                    rate=10mbit,queue=25,mtu=1280,blackhole=5s/2s,drop=2-7";
+                    rate=10mbit,queue=25,police=5/100ms,ecn=clear,mtu=1280,blackhole=5s/2s,drop=2-7";
         for pair in list.split(',') {
             let (name, _) = pair.split_once('=').expect("it has both");
             let line = Line::try_parse_from(["relay", &format!("--{pair}")]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qecho_netsim::{
-    link::Conditions,
+    link::{Conditions, Marking},
     relay::{DirectionReport, FLOWS_MAX, Notice, RebindKind},
 };
 
@@ -25,6 +25,7 @@ pub(super) fn relaying(relaying: &Relaying<'_>) -> Object {
         .with("seed", config.seed)
         .with("rebind", rebind)
         .with("rebind_every_ms", every)
+        .with("nat_timeout_ms", config.nat_timeout.map(milliseconds))
         .with("up", conditions(&config.up))
         .with("down", conditions(&config.down))
 }
@@ -32,7 +33,7 @@ pub(super) fn relaying(relaying: &Relaying<'_>) -> Object {
 /// Returns the conditions of one direction; `null` is no limit.
 fn conditions(path: &Conditions) -> Object {
     let blackhole = path.blackhole;
-    let drop = path.drop.as_ref();
+    let (drop, police) = (path.drop.as_ref(), path.police);
     Object::default()
         .with("delay_ms", milliseconds(path.delay))
         .with("jitter_ms", milliseconds(path.jitter))
@@ -43,6 +44,9 @@ fn conditions(path: &Conditions) -> Object {
         .with("corrupt", path.corrupt)
         .with("rate_bits_per_second", path.rate)
         .with("queue", path.queue)
+        .with("police_datagrams", police.map(|police| police.datagrams))
+        .with("police_ms", police.map(|police| milliseconds(police.per)))
+        .with("ecn", path.ecn.map(Marking::name))
         .with("mtu", (path.mtu < usize::MAX).then_some(path.mtu))
         .with(
             "blackhole_open_ms",
@@ -98,10 +102,12 @@ fn counts(direction: &DirectionReport) -> Object {
         .with("lost", counts.lost)
         .with("too_long", counts.too_long)
         .with("blackholed", counts.blackholed)
+        .with("policed", counts.policed)
         .with("queue_full", counts.queue_full)
         .with("reordered", counts.reordered)
         .with("duplicated", counts.duplicated)
         .with("corrupted", counts.corrupted)
+        .with("remarked", counts.remarked)
         .with("overflowed", direction.overflowed)
         .with("unsent", direction.unsent)
         .with("under_way", direction.under_way)

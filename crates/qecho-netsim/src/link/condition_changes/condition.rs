@@ -11,12 +11,12 @@ use humantime::format_duration;
 
 use super::{
     ConditionError,
-    grammar::{blackhole, burst, mtu, numbers, percent, queue, rate, read_time},
+    grammar::{blackhole, burst, marking, mtu, numbers, percent, police, queue, rate, read_time},
 };
-use crate::link::{Blackhole, Conditions};
+use crate::link::{Blackhole, Conditions, Marking, Police};
 
 /// Names of all conditions.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 14] = [
     "delay",
     "jitter",
     "loss",
@@ -26,13 +26,15 @@ pub(super) const NAMES: [&str; 12] = [
     "corrupt",
     "rate",
     "queue",
+    "police",
+    "ecn",
     "mtu",
     "blackhole",
     "drop",
 ];
 
 /// Those of them that `none` lifts.
-const LIFTED: [&str; 4] = ["rate", "mtu", "blackhole", "drop"];
+const LIFTED: [&str; 6] = ["rate", "police", "ecn", "mtu", "blackhole", "drop"];
 
 /// A condition of a path. Shares are in percent, as they were written: what is displayed is read
 /// as the same.
@@ -47,6 +49,8 @@ pub(super) enum Condition {
     Corrupt(f64),
     Rate(Option<NonZeroU64>),
     Queue(usize),
+    Police(Option<Police>),
+    Ecn(Option<Marking>),
     Mtu(Option<usize>),
     Blackhole(Option<Blackhole>),
     Drop(Option<RangeInclusive<u64>>),
@@ -55,7 +59,7 @@ pub(super) enum Condition {
 impl Condition {
     pub(super) fn read(name: &str, value: &str) -> Result<Self, ConditionError> {
         if value == "none" && NAMES.contains(&name) && !LIFTED.contains(&name) {
-            let reason = "`none` is for rate, mtu, blackhole and drop";
+            let reason = "`none` is for rate, police, ecn, mtu, blackhole and drop";
             return Err(ConditionError(reason.into()));
         }
         let condition = match name {
@@ -68,6 +72,8 @@ impl Condition {
             "corrupt" => percent(value).map(Self::Corrupt),
             "rate" => or_none(value, rate).map(Self::Rate),
             "queue" => queue(value).map(Self::Queue),
+            "police" => or_none(value, police).map(Self::Police),
+            "ecn" => or_none(value, marking).map(Self::Ecn),
             "mtu" => or_none(value, mtu).map(Self::Mtu),
             "blackhole" => or_none(value, blackhole).map(Self::Blackhole),
             "drop" => or_none(value, numbers).map(Self::Drop),
@@ -90,6 +96,8 @@ impl Condition {
             Self::Corrupt(_) => "corrupt",
             Self::Rate(_) => "rate",
             Self::Queue(_) => "queue",
+            Self::Police(_) => "police",
+            Self::Ecn(_) => "ecn",
             Self::Mtu(_) => "mtu",
             Self::Blackhole(_) => "blackhole",
             Self::Drop(_) => "drop",
@@ -107,6 +115,8 @@ impl Condition {
             Self::Corrupt(percent) => path.corrupt = percent / 100.0,
             Self::Rate(rate) => path.rate = *rate,
             Self::Queue(queue) => path.queue = *queue,
+            Self::Police(police) => path.police = *police,
+            Self::Ecn(marking) => path.ecn = *marking,
             Self::Mtu(mtu) => path.mtu = mtu.unwrap_or(usize::MAX),
             Self::Blackhole(blackhole) => path.blackhole = *blackhole,
             Self::Drop(drop) => path.drop.clone_from(drop),
@@ -136,15 +146,22 @@ impl Display for Condition {
             Self::Burst(datagrams) => write!(out, "{datagrams}"),
             Self::Queue(datagrams) => write!(out, "{datagrams}"),
             Self::Rate(Some(rate)) => write_rate(rate.get(), out),
+            Self::Police(Some(Police { datagrams, per })) => {
+                write!(out, "{datagrams}/{}", format_duration(*per))
+            }
+            Self::Ecn(Some(marking)) => write!(out, "{marking}"),
             Self::Mtu(Some(bytes)) => write!(out, "{bytes}"),
             Self::Blackhole(Some(Blackhole { open, closed })) => {
                 let [open, closed] = [open, closed].map(|time| format_duration(*time));
                 write!(out, "{open}/{closed}")
             }
             Self::Drop(Some(numbers)) => write!(out, "{}-{}", numbers.start(), numbers.end()),
-            Self::Rate(None) | Self::Mtu(None) | Self::Blackhole(None) | Self::Drop(None) => {
-                out.write_str("none")
-            }
+            Self::Police(None)
+            | Self::Ecn(None)
+            | Self::Rate(None)
+            | Self::Mtu(None)
+            | Self::Blackhole(None)
+            | Self::Drop(None) => out.write_str("none"),
         }
     }
 }

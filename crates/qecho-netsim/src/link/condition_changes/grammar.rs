@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, num::NonZeroU64, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use crate::link::Blackhole;
+use crate::link::{Blackhole, Marking, Police};
 
 /// Longest time that a condition may have: far beyond any use, and far from where clocks
 /// overflow.
@@ -16,6 +16,9 @@ pub const BURST_MAX: u32 = 1_000_000;
 
 /// Datagrams that may wait, if so many are wanted.
 pub const QUEUE_MAX: usize = 1_000_000;
+
+/// Datagrams that a policer may let pass at once.
+pub const POLICE_MAX: u32 = 1_000_000;
 
 /// Bytes of the largest UDP payload over IPv4.
 pub const MTU_MAX: usize = 65_507;
@@ -67,6 +70,25 @@ pub(super) fn queue(text: &str) -> Result<usize, String> {
     whole(text, 0..=QUEUE_MAX)
 }
 
+/// Reads `5/100ms`: five datagrams in each 100 ms.
+pub(super) fn police(text: &str) -> Result<Police, String> {
+    let (datagrams, per) = text.split_once('/').ok_or_else(|| {
+        format!("`{text}` has no `/`; write for instance 5/100ms: five datagrams in each 100ms")
+    })?;
+    let police = Police {
+        datagrams: whole(datagrams.trim(), 1..=POLICE_MAX)?,
+        per: positive(per)?,
+    };
+    Ok(police)
+}
+
+/// Reads what becomes of ECN bits.
+pub(super) fn marking(text: &str) -> Result<Marking, String> {
+    let mut all = Marking::ALL.into_iter();
+    let found = all.find(|marking| marking.name() == text);
+    found.ok_or_else(|| format!("`{text}` is no change of ECN bits; write clear, ce or ect1"))
+}
+
 /// Reads how long a datagram may be.
 pub(super) fn mtu(text: &str) -> Result<usize, String> {
     whole(text, 1..=MTU_MAX)
@@ -87,12 +109,15 @@ pub(super) fn blackhole(text: &str) -> Result<Blackhole, String> {
     let (open, closed) = text.split_once('/').ok_or_else(|| {
         format!("`{text}` has no `/`; write for instance 5s/2s: pass 5s, then nothing for 2s")
     })?;
-    let positive = |text| match read_time(text)? {
-        Duration::ZERO => Err("it must be more than 0".to_owned()),
-        time => Ok(time),
-    };
     let (open, closed) = (positive(open)?, positive(closed)?);
     Ok(Blackhole { open, closed })
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    match read_time(text)? {
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
+        time => Ok(time),
+    }
 }
 
 /// Reads a time such as `10s`, `500ms` or `1m30s`; a number alone is seconds, as with pings and
@@ -196,6 +221,21 @@ mod tests {
             Err("`70000` is no whole number from 1 to 65507".into())
         );
         assert_eq!(mtu("1280"), Ok(1_280));
+    }
+
+    #[test]
+    fn a_policer_has_datagrams_and_a_time_and_ecn_bits_a_change() {
+        let expected = Police {
+            datagrams: 5,
+            per: Duration::from_millis(100),
+        };
+        assert_eq!(police("5/100ms"), Ok(expected));
+        for text in ["5", "5/", "/100ms", "0/1s", "5/0s", "1000001/1s", "-1/1s"] {
+            assert!(police(text).is_err(), "{text}");
+        }
+        assert_eq!(marking("ce"), Ok(Marking::Ce));
+        let reason = "`bleach` is no change of ECN bits; write clear, ce or ect1";
+        assert_eq!(marking("bleach"), Err(reason.into()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, time::Duration};
 
 use super::*;
 use crate::{
-    link::Blackhole,
+    link::{Blackhole, Marking},
     relay::{DirectionReport, FLOW_IDLE, FLOW_SILENT_MIN, FLOWS_MAX, QUEUE_BYTES_MAX, Rebind},
 };
 
@@ -282,6 +282,58 @@ fn a_client_gets_a_new_port_every_time_it_is_due() {
     ));
     assert_eq!(relay.forwarder.report().rebinds, 3);
     assert_eq!(relay.forwarder.report().flows, 1);
+}
+
+#[test]
+fn a_silent_client_gets_a_new_port_once_and_what_its_server_sends_meanwhile_is_lost() {
+    let mut relay = TestRelay::new(|config| config.nat_timeout = Some(Duration::from_secs(20)));
+    relay.client_sends(1, b"a");
+    // It never is silent for 20 s, and so it keeps its port.
+    for seconds in [19, 38, 57] {
+        relay.until(Duration::from_secs(seconds));
+        relay.client_sends(1, b"b");
+    }
+    assert_eq!(relay.forwarder.report().rebinds, 0);
+    // The server alone keeps nothing open.
+    relay.until(Duration::from_secs(76));
+    relay.receive(2, server(), b"in time");
+    relay.outputs.clear();
+    relay.until(Duration::from_secs(77));
+    assert!(matches!(
+        relay.outputs[..],
+        [
+            (_, ForwarderOutput::Open { binding: 3, .. }),
+            (_, ForwarderOutput::Close { binding: 2 })
+        ]
+    ));
+    relay.outputs.clear();
+    relay.receive(2, server(), b"too late");
+    relay.until(Duration::from_secs(130));
+    assert!(relay.outputs.is_empty());
+    relay.client_sends(1, b"c");
+    assert_eq!(relay.sent(), [(130_000, 3, server(), 1)]);
+    relay.receive(3, server(), b"d");
+    assert_eq!(relay.sent(), [(130_000, 0, client(1), 1)]);
+    let report = relay.forwarder.report();
+    assert_eq!((report.rebinds, report.flows), (1, 1));
+    assert_eq!((report.up.delivered, report.down.delivered), (5, 2));
+}
+
+#[test]
+fn a_path_that_changes_ecn_bits_does_so_each_way_by_itself() {
+    let mut relay = TestRelay::new(|config| {
+        config.up.ecn = Some(Marking::Clear);
+        config.down.ecn = Some(Marking::Ce);
+    });
+    relay.client_sends(1, b"a");
+    relay.receive(2, server(), b"b");
+    let marks = relay.outputs.iter().filter_map(|(_, output)| match output {
+        ForwarderOutput::Send(datagram) => Some((datagram.binding, datagram.ecn)),
+        _ => None,
+    });
+    assert_eq!(marks.collect::<Vec<_>>(), [(2, 0), (0, 3)]);
+    let (up, down) = relay.counts();
+    assert_eq!((up.counts.remarked, down.counts.remarked), (1, 1));
 }
 
 #[test]
