@@ -6,6 +6,8 @@
 
 pub mod captured;
 pub mod conform;
+pub mod doctor;
+pub mod page;
 pub mod remote;
 pub mod visiting;
 

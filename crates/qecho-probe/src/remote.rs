@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qecho_io::{PortEvent, Ports};
+use qecho_io::{BindError, IcmpMessage, PortEvent, Ports};
 use qecho_packet::{DatagramObserver, Direction, ObservedDatagram};
 use qecho_peer::{
     endpoint::ClientConfig,
@@ -33,7 +33,8 @@ pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// What sees the datagrams of a run.
 pub type SharedObserver = Arc<Mutex<Option<Box<dyn DatagramObserver>>>>;
 
-/// A server at an address.
+/// A server at an address. Its networks live at one time: what one of them need not wait for has
+/// passed for all.
 #[derive(Clone)]
 pub struct RemoteServer {
     address: SocketAddr,
@@ -41,6 +42,7 @@ pub struct RemoteServer {
     patience: Duration,
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
+    skipped: Skipped,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
@@ -61,6 +63,7 @@ impl RemoteServer {
             patience,
             is_stopped,
             observer: SharedObserver::default(),
+            skipped: Skipped::default(),
             trouble: Arc::default(),
         }
     }
@@ -73,15 +76,14 @@ impl RemoteServer {
 
 impl Subject for RemoteServer {
     fn network(&mut self) -> io::Result<Box<dyn Network>> {
-        let ports = Ports::open(self.address).map_err(io::Error::other)?;
         *locked(&self.trouble) = None;
+        let observer = Arc::clone(&self.observer);
+        let network = PortNetwork::open(self.address, Arc::clone(&self.is_stopped), observer);
+        let network = network.map_err(io::Error::other)?;
         Ok(Box::new(PortNetwork {
-            ports,
-            is_stopped: Arc::clone(&self.is_stopped),
-            skipped: None,
-            has_received: false,
-            observer: Arc::clone(&self.observer),
+            skipped: self.skipped.clone(),
             trouble: Arc::clone(&self.trouble),
+            ..network
         }))
     }
 
@@ -94,12 +96,7 @@ impl Subject for RemoteServer {
     }
 
     fn pause(&mut self, time: Duration) {
-        let mut rest = time;
-        while !rest.is_zero() && !self.is_stopped.load(SeqCst) {
-            let slept = rest.min(LOOK_INTERVAL);
-            thread::sleep(slept);
-            rest -= slept;
-        }
+        pause(time, &self.is_stopped);
     }
 
     fn trouble(&self) -> Option<String> {
@@ -158,30 +155,122 @@ struct Trouble {
     is_refused: bool,
 }
 
+/// Lets time pass, until somebody stops it.
+pub(crate) fn pause(time: Duration, is_stopped: &AtomicBool) {
+    let mut rest = time;
+    while !rest.is_zero() && !is_stopped.load(SeqCst) {
+        let slept = rest.min(LOOK_INTERVAL);
+        thread::sleep(slept);
+        rest -= slept;
+    }
+}
+
+/// Time that was skipped, as there was nothing to wait for: it is added to what the clock says.
+/// Those who share it live at one time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Skipped(Arc<Mutex<Duration>>);
+
+impl Skipped {
+    /// Returns the time, if the clock says `now`.
+    pub(crate) fn time(&self, now: Instant) -> Instant {
+        now + *locked(&self.0)
+    }
+
+    /// Skips what is left until then.
+    pub(crate) fn until(&self, until: Instant, now: Instant) {
+        let mut skipped = locked(&self.0);
+        let rest = until.saturating_duration_since(now + *skipped);
+        *skipped += rest;
+    }
+}
+
+/// What is told beside the datagrams that a peer sends.
+pub(crate) enum Aside<'a> {
+    /// A message about a datagram that was sent before.
+    Icmp(IcmpMessage),
+    /// A datagram was not sent, and why.
+    NotSent(&'a io::Error),
+    /// A datagram of another than the peer.
+    Foreign {
+        /// Its sender.
+        from: SocketAddr,
+        /// Its UDP payload.
+        contents: Vec<u8>,
+    },
+}
+
+/// Takes what is told beside datagrams, and the time.
+pub(crate) type AsideListener = Box<dyn FnMut(Instant, Aside<'_>)>;
+
 /// Local ports as the paths of a script.
-struct PortNetwork {
+pub(crate) struct PortNetwork {
     ports: Ports,
     is_stopped: Arc<AtomicBool>,
-    /// The end of what was not waited for any more.
-    skipped: Option<Instant>,
+    skipped: Skipped,
     has_received: bool,
     observer: SharedObserver,
     trouble: Arc<Mutex<Option<Trouble>>>,
+    listener: Option<AsideListener>,
 }
 
 impl PortNetwork {
+    /// Opens a first port.
+    pub(crate) fn open(
+        remote: SocketAddr,
+        is_stopped: Arc<AtomicBool>,
+        observer: SharedObserver,
+    ) -> Result<Self, BindError> {
+        Ok(Self {
+            ports: Ports::open(remote)?,
+            is_stopped,
+            skipped: Skipped::default(),
+            has_received: false,
+            observer,
+            trouble: Arc::default(),
+            listener: None,
+        })
+    }
+
+    /// Hands on all that is told beside the peer's datagrams, and lives at the time of others.
+    pub(crate) fn telling(self, listener: AsideListener, skipped: Skipped) -> Self {
+        Self {
+            ports: self.ports.telling_all(),
+            listener: Some(listener),
+            skipped,
+            ..self
+        }
+    }
+
     fn show(&self, direction: Direction, path: PathId, ecn: u8, contents: &[u8]) {
+        self.show_of(self.ports.remote(), direction, path, ecn, contents);
+    }
+
+    fn show_of(
+        &self,
+        remote: SocketAddr,
+        direction: Direction,
+        path: PathId,
+        ecn: u8,
+        contents: &[u8],
+    ) {
         let mut observer = locked(&self.observer);
         if let (Some(observer), Some(local)) = (&mut *observer, self.ports.local(path.0)) {
             observer.see(&ObservedDatagram {
                 at: self.ports.since_1970(),
                 direction,
                 local,
-                remote: self.ports.remote(),
+                remote,
                 ecn,
                 contents,
                 segment_size: None,
             });
+        }
+    }
+
+    fn tell(&mut self, aside: Aside<'_>) {
+        let now = self.now();
+        if let Some(listener) = &mut self.listener {
+            listener(now, aside);
         }
     }
 
@@ -197,8 +286,7 @@ impl PortNetwork {
 
 impl Network for PortNetwork {
     fn now(&self) -> Instant {
-        let now = self.ports.now();
-        self.skipped.map_or(now, |skipped| skipped.max(now))
+        self.skipped.time(self.ports.now())
     }
 
     fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
@@ -206,12 +294,14 @@ impl Network for PortNetwork {
         self.show(Direction::Sent, path, ecn, datagram);
         if let Err(error) = self.ports.send(path.0, datagram, ecn) {
             self.note(&error);
+            self.tell(Aside::NotSent(&error));
         }
     }
 
     fn receive(&mut self, until: Instant) -> Option<Received> {
         while !self.is_stopped.load(SeqCst) {
-            let look = until.min(self.ports.now() + LOOK_INTERVAL);
+            let rest = until.saturating_duration_since(self.now());
+            let look = self.ports.now() + rest.min(LOOK_INTERVAL);
             match self.ports.receive(look) {
                 Ok(Some(PortEvent::Datagram {
                     port,
@@ -227,14 +317,25 @@ impl Network for PortNetwork {
                         ecn: codepoint(ecn),
                     });
                 }
-                Ok(Some(PortEvent::Unreachable { reason, .. })) => {
+                Ok(Some(PortEvent::Unreachable { reason, icmp, .. })) => {
                     self.note(&reason);
+                    self.tell(Aside::Icmp(icmp));
                     // Whoever is not there from the beginning need not be waited for.
                     if !self.has_received && reason.kind() == io::ErrorKind::ConnectionRefused {
                         break;
                     }
                 }
-                Ok(_) if look < until => {}
+                Ok(Some(PortEvent::TooLarge { icmp, .. })) => self.tell(Aside::Icmp(icmp)),
+                Ok(Some(PortEvent::Foreign {
+                    port,
+                    from,
+                    ecn,
+                    contents,
+                })) => {
+                    self.show_of(from, Direction::Received, PathId(port), ecn, &contents);
+                    self.tell(Aside::Foreign { from, contents });
+                }
+                Ok(_) if self.now() < until => {}
                 Ok(_) => return None,
                 Err(error) => {
                     self.note(&error);
@@ -242,7 +343,7 @@ impl Network for PortNetwork {
                 }
             }
         }
-        self.skipped = self.skipped.max(Some(until));
+        self.skipped.until(until, self.ports.now());
         None
     }
 

@@ -4,13 +4,13 @@
 //! it is escaped wherever it could mean something.
 
 mod document;
-mod escape;
 mod html;
 mod json;
 mod junit;
 mod text;
 
 use super::{Report, Row};
+use crate::page::escape;
 
 pub use self::{
     document::Document,

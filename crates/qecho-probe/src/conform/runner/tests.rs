@@ -146,7 +146,7 @@ fn a_peer_that_is_gone_has_crashed_and_the_rest_is_not_tried() {
     let expected = [Verdict::Crashed, Verdict::NotReached, Verdict::NotReached];
     assert_eq!(verdicts(&report), expected);
     assert_eq!(peer.runs, ["F12"]);
-    assert_eq!(peer.paused, REVIVAL_PAUSES.iter().sum());
+    assert_eq!(peer.paused, REVIVAL_PAUSES.iter().sum::<Duration>());
     assert_eq!(report.lost.as_deref(), Some("after F12: no answer"));
 }
 

@@ -9,9 +9,11 @@ use std::{
 use qecho_packet::Direction;
 
 use super::{Origin, escape::escaped, text};
-use crate::conform::{Counts, Matrix, PacketRecord, Report, Row, SUITE, Verdict};
+use crate::{
+    conform::{Counts, Matrix, PacketRecord, Report, Row, SUITE, Verdict},
+    page,
+};
 
-const STYLE: &str = include_str!("style.css");
 /// Bytes in a line of a datagram.
 const ROW_BYTES: usize = 32;
 
@@ -22,7 +24,7 @@ const ROW_BYTES: usize = 32;
 pub fn html(report: &Report, origin: &Origin, out: &mut dyn Write) -> io::Result<()> {
     begin(&report.target, origin, out)?;
     peer(report, origin, "", out)?;
-    writeln!(out, "</body>\n</html>")
+    page::end(out)
 }
 
 /// Writes a page about several peers: a table of all verdicts, then each peer. The anchor of a
@@ -66,21 +68,13 @@ pub fn html_of_several(matrix: &Matrix, origin: &Origin, out: &mut dyn Write) ->
         writeln!(out, "<h2 class=\"peer\">{}</h2>", escaped(&report.target))?;
         peer(report, origin, &format!("-{number}"), out)?;
     }
-    writeln!(out, "</body>\n</html>")
+    page::end(out)
 }
 
 fn begin(targets: &str, origin: &Origin, out: &mut dyn Write) -> io::Result<()> {
-    let title = escaped(&format!("qecho conform: {targets}"));
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
-         <p class=\"origin\">{}, qecho {}, suite {SUITE}</p>\n<pre>{}</pre>",
-        escaped(&origin.began),
-        escaped(&origin.version),
-        escaped(&origin.command),
-    )
+    let making = format!("{}, qecho {}, suite {SUITE}", origin.began, origin.version);
+    let title = format!("qecho conform: {targets}");
+    page::begin(&title, &making, &origin.command, out)
 }
 
 /// Writes all about one peer; its anchors end in `suffix`.

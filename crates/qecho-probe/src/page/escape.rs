@@ -4,7 +4,7 @@ use qecho_packet::text;
 
 /// Makes text harmless inside an element or attribute of HTML and XML 1.0: what has a meaning there
 /// has none, and what nobody would see is escaped as on a terminal.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for character in text::shown_lines(text).chars() {
         match character {
@@ -23,7 +23,7 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// The same inside an attribute, where readers take what ends a line for a space unless it is
 /// escaped (XML 1.0 §3.3.3).
-pub(super) fn escaped_attribute(text: &str) -> String {
+pub(crate) fn escaped_attribute(text: &str) -> String {
     escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }
 

@@ -1,0 +1,398 @@
+//! Connections that are tried: with which ClientHello, and what became of it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use qecho_packet::{Direction, TransportParameters, close::NO_APPLICATION_PROTOCOL};
+use qecho_peer::{
+    endpoint::{ClientConfig, Ended, integer_value},
+    received::Unopened,
+    script::{Opened, Probe},
+    tls::Group,
+};
+use rustls::{
+    DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use super::{
+    Target, World,
+    world::{Notes, Told},
+};
+use crate::{
+    conform::close_words,
+    remote::{self, locked},
+};
+
+/// Round-trip times that are waited for beside the time of the options: a handshake with a Retry
+/// takes three until it is confirmed, and some may be lost.
+const ROUND_TRIPS: u32 = 8;
+/// Bytes of UDP payload that every path carries (RFC 9000 §14).
+const PAYLOAD_MIN: u64 = 1_200;
+/// A name that no server has (RFC 6761 §6.4).
+const OTHER_NAME: &str = "other.invalid";
+
+/// The name that a ClientHello asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AskedName {
+    /// The server's.
+    Own,
+    /// None.
+    None,
+    /// One that nobody has.
+    Other,
+}
+
+/// A ClientHello, as far as it is varied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) name: AskedName,
+    /// Protocols that it offers; without any it has no such extension.
+    pub(crate) alpn: Vec<Vec<u8>>,
+    /// Whether it needs two datagrams, by a share of X25519MLKEM768.
+    pub(crate) is_large: bool,
+    /// Whether it asks the server for datagrams of 1,200 bytes at most.
+    pub(crate) asks_small: bool,
+}
+
+/// What became of a ClientHello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The handshake was confirmed.
+    Completed,
+    /// The server closed, with a code and its words.
+    Refused(u64, String),
+    /// The server speaks other versions.
+    OtherVersions(Vec<u32>),
+    /// The handshake ended by itself, in words.
+    Broken(String),
+    /// The server answered, and the handshake did not complete.
+    Stalled,
+    /// The handshake completed, and the server did not confirm it.
+    Unconfirmed,
+    /// There was no answer.
+    Silent,
+}
+
+impl Outcome {
+    /// Tells whether the server does not take the application protocol.
+    pub(crate) fn is_alpn_refused(&self) -> bool {
+        matches!(self, Self::Refused(NO_APPLICATION_PROTOCOL, _))
+    }
+
+    /// Says what happened, as the end of a sentence.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Completed => "the handshake completes".into(),
+            Self::Refused(_, words) | Self::Broken(words) => words.clone(),
+            Self::OtherVersions(_) => "the server speaks other versions only".into(),
+            Self::Stalled => "the server answers, and the handshake does not complete".into(),
+            Self::Unconfirmed => "the handshake completes, and nothing comes after it".into(),
+            Self::Silent => "no answer".into(),
+        }
+    }
+
+    /// Tells whether it ended by waiting, after an answer.
+    pub(crate) fn is_stalled(&self) -> bool {
+        matches!(self, Self::Stalled | Self::Unconfirmed)
+    }
+
+    /// Tells whether it ended by waiting.
+    pub(crate) fn is_lost(&self) -> bool {
+        *self == Self::Silent || self.is_stalled()
+    }
+}
+
+/// A connection that was tried.
+pub(crate) struct Attempt {
+    pub(crate) outcome: Outcome,
+    pub(crate) probe: Probe<'static>,
+    pub(crate) notes: Notes,
+    /// Time from the first datagram to the first answer: a bound of the round-trip time.
+    pub(crate) answered_after: Option<Duration>,
+    /// Datagrams of the server's address that are no QUIC.
+    pub(crate) junk: usize,
+}
+
+/// A server's certificate, as a verifier judged it.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) certificate: CertificateDer<'static>,
+    /// Why it is not trusted.
+    pub(crate) why_not: Option<Error>,
+}
+
+/// Lets a verifier judge, and the handshake go on whatever it says: the verdict is kept.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    verifier: Arc<dyn ServerCertVerifier>,
+    judged: Mutex<Option<Judged>>,
+}
+
+impl Witness {
+    pub(crate) fn new(verifier: Arc<dyn ServerCertVerifier>) -> Arc<Self> {
+        Arc::new(Self {
+            verifier,
+            judged: Mutex::default(),
+        })
+    }
+
+    /// Returns the last verdict.
+    pub(crate) fn judged(&self) -> Option<Judged> {
+        locked(&self.judged).clone()
+    }
+
+    fn note_signature(
+        &self,
+        certificate: &CertificateDer<'_>,
+        result: Result<HandshakeSignatureValid, Error>,
+    ) -> HandshakeSignatureValid {
+        result.unwrap_or_else(|error| {
+            let mut judged = locked(&self.judged);
+            let known = judged.take().and_then(|judged| judged.why_not);
+            *judged = Some(Judged {
+                certificate: certificate.clone().into_owned(),
+                why_not: known.or(Some(error)),
+            });
+            HandshakeSignatureValid::assertion()
+        })
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let result = self
+            .verifier
+            .verify_server_cert(own, others, name, ocsp, now);
+        *locked(&self.judged) = Some(Judged {
+            certificate: own.clone().into_owned(),
+            why_not: result.err(),
+        });
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let result = self
+            .verifier
+            .verify_tls12_signature(message, certificate, signature);
+        Ok(self.note_signature(certificate, result))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let result = self
+            .verifier
+            .verify_tls13_signature(message, certificate, signature);
+        Ok(self.note_signature(certificate, result))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+impl Hello {
+    /// Returns a usual ClientHello of one datagram.
+    pub(crate) fn usual(alpn: Option<&[u8]>) -> Self {
+        Self {
+            name: AskedName::Own,
+            alpn: alpn.into_iter().map(Into::into).collect(),
+            is_large: false,
+            asks_small: false,
+        }
+    }
+
+    /// Returns the settings of a client that sends it.
+    ///
+    /// # Errors
+    /// No certificate can have the target's name, in words.
+    pub(crate) fn config(
+        &self,
+        target: &Target,
+        witness: &Arc<Witness>,
+    ) -> Result<ClientConfig, String> {
+        let verifier = Arc::clone(witness) as Arc<dyn ServerCertVerifier>;
+        let config = remote::client(&target.server_name, None, verifier);
+        let mut config = config
+            .map_err(|_| format!("no certificate can have the name {}", target.server_name))?;
+        config.tls.alpn.clone_from(&self.alpn);
+        match self.name {
+            AskedName::Own => {}
+            AskedName::None => config.tls.server_name = None,
+            AskedName::Other => config.tls.server_name = Some(OTHER_NAME.into()),
+        }
+        if self.is_large {
+            config.tls.groups.insert(0, Group::X25519MlKem768);
+            config.tls.shares.insert(0, Group::X25519MlKem768);
+        }
+        if self.asks_small {
+            let id = TransportParameters::MAX_UDP_PAYLOAD_SIZE;
+            config.parameters.retain(|(other, _)| *other != id);
+            config.parameters.push((id, integer_value(PAYLOAD_MIN)));
+        }
+        Ok(config)
+    }
+}
+
+/// Returns the time after which an answer is not waited for any more.
+pub(crate) fn patience(least: Duration, round_trip: Option<Duration>) -> Duration {
+    least + round_trip.unwrap_or_default() * ROUND_TRIPS
+}
+
+/// Connects, and waits until that has come to its end, or for so long.
+///
+/// # Errors
+/// The system opens no port, in words.
+pub(crate) fn connect(
+    world: &mut dyn World,
+    remote: SocketAddr,
+    config: ClientConfig,
+    patience: Duration,
+) -> Result<Attempt, String> {
+    let (network, notes) = world.network(remote).map_err(|error| error.to_string())?;
+    let mut probe = Probe::client(network, config);
+    probe.patience = patience;
+    let opened = probe.open();
+    let record = probe.endpoint().record();
+    let unopened = record.unopened.iter();
+    let is_quic = |why| matches!(why, Unopened::Retry | Unopened::VersionNegotiation);
+    let has_answered = !record.packets.is_empty()
+        || unopened.clone().any(|it| is_quic(it.why))
+        || has_unopened_answer(&probe);
+    let junk = match has_answered {
+        true => 0,
+        false => record.directed(Direction::Received).count(),
+    };
+    let answered_after = first(&probe, Direction::Received)
+        .zip(first(&probe, Direction::Sent))
+        .filter(|_| has_answered)
+        .map(|(answered, asked)| answered.duration_since(asked));
+    let outcome = outcome(&probe, opened, has_answered);
+    Ok(Attempt {
+        outcome,
+        probe,
+        notes,
+        answered_after,
+        junk,
+    })
+}
+
+/// Closes a connection that has not ended, so that the server need not wait for its idle timeout.
+pub(crate) fn close(probe: &mut Probe<'_>) {
+    if probe.endpoint().ended().is_none() {
+        probe.endpoint_mut().close(false, 0, "");
+        probe.flush();
+    }
+}
+
+impl Attempt {
+    /// Ends the connection, so that the server need not wait for that.
+    pub(crate) fn close(mut self) {
+        close(&mut self.probe);
+    }
+
+    /// Returns who answered instead of the one that was asked, by our connection ID.
+    pub(crate) fn answered_elsewhere(&self) -> Option<SocketAddr> {
+        let ids = &self.probe.endpoint().connection_ids().local;
+        self.notes.all().iter().find_map(|note| match &note.what {
+            Told::Foreign { from, contents } => {
+                let is_ours = |id: &[u8]| ids.iter().any(|issued| *issued.id == *id);
+                long_destination(contents)
+                    .is_some_and(is_ours)
+                    .then_some(*from)
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Returns the destination connection ID of a long header (RFC 8999 §5.1).
+fn long_destination(datagram: &[u8]) -> Option<&[u8]> {
+    const BEFORE: usize = 5;
+    let (head, rest) = datagram.split_at_checked(BEFORE)?;
+    let (length, rest) = rest.split_first()?;
+    let is_long = head.first()? & 0x80 != 0;
+    rest.get(..usize::from(*length)).filter(|_| is_long)
+}
+
+/// Tells whether a packet came that is to the endpoint, though it could not be opened.
+fn has_unopened_answer(probe: &Probe<'_>) -> bool {
+    let ids = &probe.endpoint().connection_ids().local;
+    let unopened = probe.endpoint().record().unopened.iter();
+    unopened
+        .filter_map(|packet| long_destination(&packet.bytes))
+        .any(|id| ids.iter().any(|issued| *issued.id == *id))
+}
+
+fn first(probe: &Probe<'_>, direction: Direction) -> Option<Instant> {
+    let mut datagrams = probe.endpoint().record().directed(direction);
+    datagrams.next().map(|datagram| datagram.at)
+}
+
+fn outcome(probe: &Probe<'_>, opened: Opened, has_answered: bool) -> Outcome {
+    let waited = || match (has_answered, probe.endpoint().is_complete()) {
+        (_, true) => Outcome::Unconfirmed,
+        (true, false) => Outcome::Stalled,
+        (false, false) => Outcome::Silent,
+    };
+    match opened {
+        Opened::Confirmed => Outcome::Completed,
+        Opened::Refused(close) => {
+            let words = format!("the server {}", close_words(&close));
+            Outcome::Refused(close.code, words)
+        }
+        Opened::Ended(Ended::VersionNegotiation(versions)) => Outcome::OtherVersions(versions),
+        Opened::Ended(Ended::Reset) => Outcome::Broken("the server resets it".into()),
+        Opened::Ended(_) => match probe.endpoint().tls_error() {
+            Some(error) => Outcome::Broken(format!("this side finds fault: {error}")),
+            None => waited(),
+        },
+        Opened::Unfinished | Opened::Silent => waited(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_destination_of_a_long_header_is_found_and_nothing_else() {
+        let long = [&[0xc0, 0, 0, 0, 1, 2, 7, 8][..], &[0; 9]].concat();
+        assert_eq!(long_destination(&long), Some(&[7, 8][..]));
+        assert_eq!(
+            long_destination(&[0x40, 0, 0, 0, 1, 2, 7, 8]),
+            None,
+            "short"
+        );
+        assert_eq!(long_destination(&[0xc0, 0, 0, 0, 1, 9, 7, 8]), None, "cut");
+        assert_eq!(long_destination(b""), None);
+    }
+
+    #[test]
+    fn whoever_is_far_away_is_waited_for_longer() {
+        let least = Duration::from_secs(3);
+        assert_eq!(patience(least, None), least);
+        let far = patience(least, Some(Duration::from_millis(600)));
+        assert_eq!(far, Duration::from_millis(7_800));
+    }
+}

@@ -1,0 +1,144 @@
+//! This host, and the networks that it really reaches.
+
+mod announced;
+mod told;
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use qecho_io::host::{self, TcpConnection};
+use qecho_peer::network::Network;
+use rustls::client::danger::ServerCertVerifier;
+
+use super::{Dropped, Machine, Notes, Route, TcpAnswer, Told, World};
+use crate::remote::{Aside, PortNetwork, SharedObserver, Skipped};
+
+/// This host, its sockets and its clock.
+///
+/// Where an address refuses datagrams at once, what would be waited for is skipped: for the world
+/// and all of its networks that time has passed then.
+pub struct HostWorld {
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    is_stopped: Arc<AtomicBool>,
+    observer: SharedObserver,
+    skipped: Skipped,
+}
+
+impl HostWorld {
+    /// Takes this host. Once `is_stopped`, nothing is waited for any more, as if all time had
+    /// passed: what is seen then says nothing.
+    pub fn new(is_stopped: Arc<AtomicBool>) -> Self {
+        Self {
+            verifier: None,
+            is_stopped,
+            observer: SharedObserver::default(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    /// Sets the judge of web servers' certificates; without one none is asked.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        Self {
+            verifier: Some(verifier),
+            ..self
+        }
+    }
+
+    /// Returns the place of what sees each UDP datagram; what is put there sees those that follow.
+    pub fn observer(&self) -> SharedObserver {
+        Arc::clone(&self.observer)
+    }
+
+    fn connect(&self, remote: SocketAddr, patience: Duration) -> io::Result<TcpConnection> {
+        TcpConnection::open(remote, patience, Arc::clone(&self.is_stopped))
+    }
+}
+
+impl World for HostWorld {
+    fn now(&self) -> Instant {
+        self.skipped.time(host::now())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(SeqCst)
+    }
+
+    fn machine(&mut self) -> io::Result<Machine> {
+        let sockets = host::sockets()?;
+        Ok(Machine {
+            asked_buffer_bytes: sockets.asked_buffer_bytes,
+            receive_buffer_bytes: sockets.receive_buffer_bytes,
+            send_buffer_bytes: sockets.send_buffer_bytes,
+            gso_segments: sockets.gso_segments,
+            gro_segments: sockets.gro_segments,
+            has_ipv4: sockets.has_ipv4,
+            has_ipv6: sockets.has_ipv6,
+        })
+    }
+
+    fn route(&mut self, remote: SocketAddr) -> io::Result<Route> {
+        let route = host::route(remote)?;
+        Ok(Route::new(route.source, route.mtu))
+    }
+
+    fn dropped(&mut self) -> Option<Dropped> {
+        let host::Dropped { received, sent, .. } = host::dropped()?;
+        Some(Dropped { received, sent })
+    }
+
+    fn tcp(&mut self, remote: SocketAddr, patience: Duration) -> TcpAnswer {
+        match self.connect(remote, patience) {
+            Ok(_) => TcpAnswer::Open,
+            Err(error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => TcpAnswer::Refused,
+                io::ErrorKind::TimedOut => TcpAnswer::Silent,
+                _ => TcpAnswer::Unreachable(error.to_string()),
+            },
+        }
+    }
+
+    fn alternative_services(
+        &mut self,
+        remote: SocketAddr,
+        server_name: &str,
+        patience: Duration,
+    ) -> io::Result<Vec<String>> {
+        let Some(verifier) = self.verifier.clone() else {
+            return Err(io::Error::other("nobody is there to judge its certificate"));
+        };
+        let connection = self.connect(remote, patience)?;
+        announced::ask(connection, server_name, remote.port(), verifier)
+    }
+
+    fn network(&mut self, remote: SocketAddr) -> io::Result<(Box<dyn Network>, Notes)> {
+        let observer = Arc::clone(&self.observer);
+        let network = PortNetwork::open(remote, Arc::clone(&self.is_stopped), observer);
+        let network = network.map_err(io::Error::other)?;
+        let notes = Notes::default();
+        let listener = {
+            let notes = notes.clone();
+            Box::new(move |at, aside: Aside<'_>| notes.add(at, Told::of(aside)))
+        };
+        let network = network.telling(listener, self.skipped.clone());
+        Ok((Box::new(network), notes))
+    }
+}
+
+impl fmt::Debug for HostWorld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostWorld")
+            .field("is_stopped", &self.is_stopped)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Servers, who vouches for them, and middleboxes before them.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, LazyLock},
+};
+
+use qecho_packet::wire::Frame;
+use qecho_peer::{
+    endpoint::{Endpoint, ServerConfig},
+    network::{Ecn, PathId, Received},
+    simulated::SimulatedServer,
+    tls,
+};
+use qecho_probe::doctor::{Door, Options, Report, Target, climb};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::aws_lc_rs::default_provider,
+};
+
+use crate::world::{Fate, Passing, Simulation};
+
+pub(crate) const HOST: &str = "example.com";
+pub(crate) const PORT: u16 = 4_433;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str) -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = named(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+static TRUSTED: LazyLock<Authority> = LazyLock::new(|| authority("Trusted CA"));
+
+fn named(name: &str) -> DistinguishedName {
+    let mut names = DistinguishedName::new();
+    names.push(DnType::CommonName, name);
+    names
+}
+
+/// How a certificate is, or is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    Good,
+    Expired,
+    OfOtherName,
+    OfUnknownAuthority,
+}
+
+/// Returns the settings of a server with such a certificate, that takes a protocol.
+pub(crate) fn config(certificate: Certificate, alpn: &[u8]) -> ServerConfig {
+    let name = match certificate {
+        Certificate::OfOtherName => "other.example",
+        _ => HOST,
+    };
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name = named(name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    if certificate == Certificate::Expired {
+        params.not_after = date_time_ymd(2020, 2, 1);
+    }
+    let key = KeyPair::generate().unwrap();
+    let signed = match certificate {
+        Certificate::OfUnknownAuthority => params.signed_by(&key, &authority("Unknown CA")),
+        _ => params.signed_by(&key, &TRUSTED),
+    };
+    let chain = vec![signed.unwrap().der().clone()];
+    let mut tls = tls::ServerConfig::new(chain, &key.serialize_der(), []).unwrap();
+    tls.alpn = vec![alpn.to_vec()];
+    ServerConfig::new(tls, 1)
+}
+
+pub(crate) fn good_config() -> ServerConfig {
+    config(Certificate::Good, b"h3")
+}
+
+pub(crate) fn good_server() -> SimulatedServer {
+    SimulatedServer::new(good_config())
+}
+
+pub(crate) fn at(address: &str) -> SocketAddr {
+    SocketAddr::new(address.parse().unwrap(), PORT)
+}
+
+/// The address of the only server, mostly.
+pub(crate) const ADDRESS: &str = "192.0.2.1";
+
+/// Returns a simulation of one server.
+pub(crate) fn one(server: SimulatedServer) -> Simulation {
+    Simulation::new().serve(&[at(ADDRESS)], server)
+}
+
+fn verifier() -> Arc<dyn ServerCertVerifier> {
+    let mut roots = RootCertStore::empty();
+    let trusted: &rcgen::Certificate = (*TRUSTED).as_ref();
+    roots.add(trusted.der().clone()).unwrap();
+    let provider = Arc::new(default_provider());
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn target(addresses: &[&str], doors: Vec<Door>) -> Target {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+    Target::new(HOST, HOST, Ok(addresses), doors, verifier())
+}
+
+pub(crate) fn chosen_door() -> Door {
+    Door::new(PORT, Some(b"h3".to_vec()), true).with_chosen_protocol()
+}
+
+/// Climbs to a server of these addresses.
+pub(crate) fn examine_at(world: &mut Simulation, addresses: &[&str]) -> Report {
+    examine_target(world, &target(addresses, vec![chosen_door()]))
+}
+
+pub(crate) fn examine_target(world: &mut Simulation, target: &Target) -> Report {
+    let options = Options::default();
+    climb(world, Some(target), &options, &mut |_| {}, &mut |_| {})
+}
+
+pub(crate) fn examine(world: &mut Simulation) -> Report {
+    examine_at(world, &[ADDRESS])
+}
+
+/// Returns a middlebox that does something to what goes to the server.
+pub(crate) fn towards(
+    mut act: impl FnMut(&Passing<'_>) -> Fate + 'static,
+) -> impl FnMut(&Passing<'_>) -> Fate + 'static {
+    move |passing| match passing.is_to_server {
+        true => act(passing),
+        false => Fate::Passes,
+    }
+}
+
+/// Returns a middlebox that loses what goes to the server, if it is so.
+pub(crate) fn loses(
+    mut is_lost: impl FnMut(&Passing<'_>) -> bool + 'static,
+) -> impl FnMut(&Passing<'_>) -> Fate + 'static {
+    towards(move |passing| match is_lost(passing) {
+        true => Fate::Lost,
+        false => Fate::Passes,
+    })
+}
+
+/// Looks into a client's Initial packet as a middlebox does: what it asks for, if the ClientHello
+/// is whole in it, and whether there is a part of one at all.
+fn look_into(passing: &Passing<'_>) -> (Option<tls::ClientHello>, bool) {
+    let mut reader = Endpoint::server(good_config_once(), passing.at);
+    let received = Received {
+        path: PathId::default(),
+        datagram: passing.datagram.to_vec(),
+        ecn: Ecn::NotEct,
+    };
+    reader.receive(passing.at, &received);
+    let frames = reader.received().iter().flat_map(|it| it.frames());
+    let mut frames = frames.filter(|frame| matches!(frame, Frame::Crypto { .. }));
+    let has_part = frames.next().is_some();
+    (reader.client_hello().cloned(), has_part)
+}
+
+fn good_config_once() -> ServerConfig {
+    static CONFIG: LazyLock<ServerConfig> = LazyLock::new(good_config);
+    CONFIG.clone()
+}
+
+/// Returns a middlebox that loses each ClientHello of one datagram that is so.
+pub(crate) fn loses_hello(
+    is_lost: impl Fn(&tls::ClientHello) -> bool + 'static,
+) -> impl FnMut(&Passing<'_>) -> Fate + 'static {
+    loses(move |passing| look_into(passing).0.is_some_and(|hello| is_lost(&hello)))
+}
+
+/// Returns a middlebox that loses each ClientHello that is not whole in its first datagram.
+pub(crate) fn loses_parts() -> impl FnMut(&Passing<'_>) -> Fate + 'static {
+    loses(|passing| matches!(look_into(passing), (None, true)))
+}
