@@ -9,6 +9,7 @@ mod client;
 mod conform;
 mod demo;
 mod dial;
+mod doctor;
 mod guesses;
 mod help;
 mod host_port;
@@ -51,6 +52,7 @@ pub(crate) use self::{
     conform::{ConformArguments, LevelArgument},
     demo::{DemoArguments, DemoTraceArgument},
     dial::DialArguments,
+    doctor::{DoctorArguments, HTTPS, Suspect},
     ping::{PingArguments, PingFormat, PingOver},
     relay::RelayArguments,
     report::ReportArguments,
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     Client(ClientArguments),
     /// Make a bad network of a good one, between clients and a server
     Relay(Box<RelayArguments>),
+    /// Find out why QUIC does not work from here to there
+    Doctor(Box<DoctorArguments>),
     /// Measure how long answers take, and how many are lost
     Ping(Box<PingArguments>),
     /// Show the QUIC packets in a capture, decrypted

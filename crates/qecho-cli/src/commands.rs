@@ -9,6 +9,7 @@ mod completions;
 mod conform;
 mod demo;
 mod dialing;
+mod doctor;
 mod full_screen;
 mod key_log;
 #[cfg(any(test, feature = "man-pages"))]
@@ -16,6 +17,7 @@ mod man_pages;
 mod named_pipe;
 mod observing;
 mod ping;
+mod progress_bar;
 mod relay;
 mod report;
 mod report_file;
@@ -23,6 +25,7 @@ mod resolve;
 mod secrecy;
 mod server;
 mod signals;
+mod stopping;
 mod trace;
 mod tracing;
 mod trust;
@@ -73,6 +76,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitStatus, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Client(arguments) => client::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

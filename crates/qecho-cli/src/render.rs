@@ -3,6 +3,7 @@
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod json;
 pub(crate) mod ping;
 pub(crate) mod relay;

@@ -27,7 +27,7 @@ pub const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
 pub const ADVICE: Style = AnsiColor::Cyan.on_default().effects(Effects::BOLD);
 
 /// Words with which a line for people begins, or what follows its title.
-const VERDICTS: [(&str, Style); 13] = [
+const VERDICTS: [(&str, Style); 16] = [
     ("qecho:", WRONG),
     ("failed:", WRONG),
     ("failed ", WRONG),
@@ -39,6 +39,9 @@ const VERDICTS: [(&str, Style); 13] = [
     ("better  ", GOOD),
     ("passed", GOOD),
     ("ok:", GOOD),
+    ("cause:", WRONG),
+    ("✘", WRONG),
+    ("✔", GOOD),
     ("warning:", ADVICE),
     ("hint:", ADVICE),
 ];
@@ -163,6 +166,9 @@ mod tests {
             "[failed]       2 connections: timed out",
             "[fail]      F12 9000 §19.5 MUST: STOP_SENDING. Seen: nothing",
             "localhost:4433: 64 bytes seq=1 time=1 ms",
+            "[✔] UDP           answers in 20 ms",
+            "[✘] path          30 % are lost",
+            "[cause:] loss",
             "[--- localhost:4433 over stream ---]",
             "  qecho client localhost",
             "a column that is far too long  is no title",

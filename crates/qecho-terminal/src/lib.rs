@@ -18,6 +18,7 @@ pub mod colour;
 pub mod history;
 pub mod job_control;
 pub mod prose;
+pub mod signs;
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

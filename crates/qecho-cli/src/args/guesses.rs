@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Guessed options, with the commands to which the tip applies.
-const GUESSES: [(&[&str], &[&str], &str); 22] = [
+const GUESSES: [(&[&str], &[&str], &str); 23] = [
     (
         &["--json", "-J"],
         &[
-            "server", "client", "ping", "bench", "relay", "cert", "conform",
+            "server", "client", "ping", "bench", "relay", "cert", "conform", "doctor",
         ],
         "'--format json' writes JSON",
     ),
@@ -33,7 +33,7 @@ const GUESSES: [(&[&str], &[&str], &str); 22] = [
     ),
     (
         &["--port", "-p", "--host", "--server", "--connect"],
-        &["client", "ping", "bench", "conform"],
+        &["client", "ping", "bench", "conform", "doctor"],
         "the port stands behind the host: HOST:PORT",
     ),
     (
@@ -73,12 +73,12 @@ const GUESSES: [(&[&str], &[&str], &str); 22] = [
     ),
     (
         &["--cacert", "--cafile", "--CAfile"],
-        &["client", "ping", "bench", "conform"],
+        &["client", "ping", "bench", "conform", "doctor"],
         "'--ca FILE' names whom to trust",
     ),
     (
         &["-k", "--no-verify-cert", "--skip-verify"],
-        &["client", "ping", "bench", "conform"],
+        &["client", "ping", "bench", "conform", "doctor"],
         "'--insecure' trusts anybody",
     ),
     (
@@ -113,6 +113,7 @@ const GUESSES: [(&[&str], &[&str], &str); 22] = [
             "trace",
             "cert",
             "conform",
+            "doctor",
         ],
         "'NO_COLOR=1' before the command turns colours off",
     ),
@@ -120,6 +121,11 @@ const GUESSES: [(&[&str], &[&str], &str); 22] = [
         &["--junit", "--xml", "--html", "--report", "-o"],
         &["conform"],
         "'--output FILE.xml' or FILE.html keeps a report",
+    ),
+    (
+        &["--html", "--report", "-o"],
+        &["doctor"],
+        "'--output FILE.html' writes a page",
     ),
     (
         &["--pcap", "--keylog"],

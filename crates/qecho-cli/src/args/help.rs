@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command, builder::Styles};
 /// Titles of the groups of commands, each with the command that it stands before.
 const GROUPS: [(&str, &str); 6] = [
     ("demo", "Echo"),
-    ("ping", "Look"),
+    ("doctor", "Look"),
     ("bench", "Load"),
     ("conform", "Judge"),
     ("cert", "Certificates"),
@@ -24,7 +24,7 @@ pub(crate) const EXIT_CODES: &str =
     "  0    did what was asked; a server or relay that was told to end
   1    no server, timeout, certificate or ALPN refused, bytes differ,
        peer closed without echoing, a bound missed, a requirement broken,
-       no QUIC in a capture
+       a cause found, no QUIC in a capture
   2    could not run: wrong usage, busy port, unreadable file, unknown name
   130  interrupted
   143  terminated, or its terminal was closed (SIGHUP)";

@@ -4,7 +4,6 @@ mod keeping;
 mod packets;
 mod progress;
 mod reaching;
-mod stopping;
 mod visitors;
 
 use std::{
@@ -33,9 +32,8 @@ use self::{
     packets::{CaptureFolder, show_packets},
     progress::ProgressLine,
     reaching::{Reached, reach},
-    stopping::Stopping,
 };
-use super::{PROGRAM, command_line, report_file::ReportFile, trust};
+use super::{PROGRAM, command_line, report_file::ReportFile, stopping::Stopping, trust};
 use crate::{
     args::{ConformArguments, Format, LevelArgument},
     exit::{ExitStatus, Failure},

@@ -124,7 +124,9 @@ fn flatten(
 ) {
     match value {
         Value::Object(parts) if members.contains_key(path) => {
-            nested.push(Value::Object(parts.clone()));
+            // What is no report has other members each time.
+            let is_report = parts.contains_key("event");
+            nested.extend(is_report.then(|| value.clone()));
             found.insert(path.into(), false);
         }
         Value::Object(parts) => {
@@ -162,6 +164,7 @@ fn every_member_of_every_command_is_documented_and_the_other_way_round() {
     loads(&mut checked);
     certificates(&mut checked);
     verdicts(&mut checked);
+    diagnoses(&mut checked);
     let events = checked
         .page
         .keys()
@@ -195,6 +198,19 @@ fn listening_for_clients(env: &TestEnv) -> Value {
     let listening = server.listening.clone();
     server.ends();
     listening
+}
+
+fn diagnoses(checked: &mut Checked) {
+    let (env, server) = TestEnv::with_server("");
+    let place = server.place();
+    for arguments in [
+        format!("{place} --quick --timeout 1s"),
+        format!("nosuch.invalid --quick --control {place}"),
+        String::new(),
+    ] {
+        let doctor = env.qecho(format!("doctor {arguments} --format json"));
+        checked.take("doctor", &doctor.run().events());
+    }
 }
 
 fn verdicts(checked: &mut Checked) {
@@ -278,6 +294,8 @@ fn pings(checked: &mut Checked) {
     checked.take("relay", &relay.ends().events());
     let bad = "--blackhole 1h/1s --rate 1mbit --queue 9 --mtu 1300 --rebind-port 1h --drop 7-9";
     checked.take("relay", &env.relay(&place, bad).ends().events());
+    let worse = "--nat-timeout 20s --police 5/100ms --ecn ce";
+    checked.take("relay", &env.relay(&place, worse).ends().events());
 }
 
 fn loads(checked: &mut Checked) {

@@ -2,11 +2,12 @@
 
 use crate::{cmd::Output, env::TestEnv};
 
-pub(crate) const COMMANDS: [&str; 19] = [
+pub(crate) const COMMANDS: [&str; 20] = [
     "demo",
     "server",
     "client",
     "relay",
+    "doctor",
     "ping",
     "trace",
     "bench",

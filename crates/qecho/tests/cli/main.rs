@@ -8,6 +8,7 @@ mod colour;
 mod completions;
 mod conform;
 mod demo;
+mod doctor;
 mod documented;
 #[cfg(target_os = "linux")]
 mod examples;
@@ -24,6 +25,7 @@ mod names;
 mod narration;
 #[cfg(target_os = "linux")]
 mod network;
+#[cfg(target_os = "linux")]
 #[cfg(target_os = "linux")]
 mod notifying;
 mod padding;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Runs a shell at a terminal; `qecho` in its script is the program.
-fn shell(env: &TestEnv, script: &str) -> Terminal {
+pub(crate) fn shell(env: &TestEnv, script: &str) -> Terminal {
     let script = script.replace("qecho", env!("CARGO_BIN_EXE_qecho"));
     let shell = Cmd::new(env.command("/bin/sh"));
     Terminal::start(shell.arg("-c").arg(script))

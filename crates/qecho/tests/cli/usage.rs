@@ -52,7 +52,8 @@ fn help_groups_the_commands_and_fits_the_terminal() {
     for (columns, group) in [
         (
             "80",
-            "\nLook:\n  ping         Measure how long answers take, and how many are lost\n  \
+            "\nLook:\n  doctor       Find out why QUIC does not work from here to there\n  \
+             ping         Measure how long answers take, and how many are lost\n  \
              trace        Show the QUIC packets in a capture, decrypted\n\nLoad:\n",
         ),
         (

@@ -1,10 +1,10 @@
 //! A line on a terminal that says which requirement is tried.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use qecho_packet::text::counted;
 use qecho_probe::conform::{Counts, Event, Requirement, Verdict};
 
-use crate::stderr::{is_drawn_on, say};
+use crate::{commands::progress_bar::progress_bar, stderr::say};
 
 /// A line on a terminal; elsewhere nothing.
 pub(super) struct ProgressLine {
@@ -16,7 +16,7 @@ pub(super) struct ProgressLine {
 impl ProgressLine {
     pub(super) fn new(server: String, requirements: usize) -> Self {
         Self {
-            bar: is_drawn_on().then(|| bar(requirements)),
+            bar: progress_bar(requirements),
             server,
             verdicts: Vec::new(),
         }
@@ -65,13 +65,5 @@ impl ProgressLine {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-    }
-}
-
-fn bar(requirements: usize) -> ProgressBar {
-    let bar = ProgressBar::new(requirements as u64);
-    match ProgressStyle::with_template("{bar:20} {pos} of {len}  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

@@ -16,10 +16,9 @@ use qecho_echo::client::{self, Client, ClientEvent, Command, Connected};
 use qecho_packet::close::CERTIFICATE_REQUIRED;
 use qecho_probe::remote::{RemoteServer, client};
 
-use super::stopping::Stopping;
 use crate::{
     args::ConformArguments,
-    commands::{dialing, resolve, trust},
+    commands::{dialing, resolve, stopping::Stopping, trust},
     exit::Failure,
 };
 

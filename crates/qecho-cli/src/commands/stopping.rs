@@ -1,14 +1,12 @@
-//! Signals, which end a run between two requirements.
+//! Signals, which end a run between two of its steps.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
 
-use crate::{
-    commands::signals,
-    exit::{ExitStatus, Failure},
-};
+use super::signals;
+use crate::exit::{ExitStatus, Failure};
 
 /// Whether a signal has come, and which.
 pub(super) struct Stopping {

@@ -1,0 +1,124 @@
+//! `qecho doctor`: what it says before and after, and how it ends. What it finds out about networks is
+//! tested where networks are made.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{cmd::Output, env::TestEnv, progress::shell};
+
+/// A name that nobody has (RFC 6761 §6.4).
+const NOBODY: &str = "nosuch.invalid";
+
+/// Returns the rungs that were told as JSON, and the summary behind them.
+fn told(done: &Output) -> (Vec<Value>, Value) {
+    let mut events = done.events();
+    let summary = events.pop().expect("the summary comes last");
+    assert_eq!(summary["event"], "summary");
+    assert_eq!(summary["schema"], 1);
+    assert!(events.iter().all(|event| event["event"] == "rung"));
+    (events, summary)
+}
+
+#[test]
+fn what_cannot_be_tried_is_said_in_one_line() {
+    let env = TestEnv::new();
+    for (arguments, reason) in [
+        ("localhost:0", "nobody can be reached on port 0"),
+        ("https://localhost", "without a scheme"),
+        ("localhost --timeout 0", "it must be more than 0"),
+        ("localhost --output a.pdf", "name a file that ends in .html"),
+        ("--nat", "HOST[:PORT]"),
+        ("--control localhost", "HOST[:PORT]"),
+        ("localhost --nat --quick", "cannot be used with"),
+        ("localhost --json", "'--format json' writes JSON"),
+        ("localhost -k", "'--insecure' trusts anybody"),
+    ] {
+        let done = env.qecho(format!("doctor {arguments}")).run();
+        done.exits(2).complains(reason);
+        assert_eq!(done.stdout, "", "{arguments}");
+    }
+    let hint = "a server on this host is at localhost";
+    let all = env.qecho("doctor 0.0.0.0").run();
+    all.fails(2, "stands for all addresses of a host", Some(hint));
+    let page = env.qecho("doctor --output nowhere/a.html").run();
+    page.fails(2, "cannot write nowhere/a.html", None);
+}
+
+#[test]
+fn what_is_sent_to_whom_is_said_first() {
+    let (env, server) = TestEnv::with_server("");
+    let done = env
+        .qecho(format!("doctor {} --quick --timeout 1s", server.place()))
+        .run();
+    let first = done.stderr.lines().next().expect("it says something");
+    let expected = "sending some 120 datagrams in 3 s to 127.0.0.1, UDP port ";
+    assert!(first.starts_with(expected), "{first}");
+    let alone = env.qecho("doctor").run();
+    alone.complains("looking at this machine alone: nothing is sent");
+    assert_eq!(
+        alone
+            .stdout
+            .lines()
+            .filter(|line| line.contains("this machine  "))
+            .count(),
+        1
+    );
+    server.ends();
+}
+
+#[test]
+fn a_name_without_an_address_is_a_finding_and_no_failure() {
+    let env = TestEnv::new();
+    let done = env.qecho(format!("doctor {NOBODY} --format json")).run();
+    done.exits(1).complains("nothing is sent to it");
+    let (rungs, summary) = told(&done);
+    assert_eq!(rungs.len(), 6);
+    assert!(rungs.iter().all(|rung| rung["target"] == NOBODY));
+    assert_eq!(summary["target"], NOBODY);
+    assert_ne!(summary["outcome"], "well");
+}
+
+#[test]
+fn a_page_stands_by_itself_and_has_what_was_said() {
+    let env = TestEnv::new();
+    let path = env.path("a.html");
+    let doctor = env.qecho(format!("doctor {NOBODY} --output")).arg(&path);
+    let done = doctor.run();
+    let page = fs::read_to_string(path).expect("it was written");
+    let last = done.stdout.lines().last().expect("it says something");
+    assert!(last.starts_with("untried: "), "{last}");
+    assert!(page.contains(&format!("<h1>qecho doctor: {NOBODY}</h1>")));
+    for rung in [
+        "this machine",
+        "names",
+        "UDP",
+        "handshake",
+        "path",
+        "staying",
+    ] {
+        assert!(page.contains(&format!("</span> {rung}</h3>")), "{rung}");
+    }
+    assert!(
+        !page.contains("http://") && !page.contains("src="),
+        "{page}"
+    );
+    assert!(page.ends_with("</body>\n</html>\n"));
+}
+
+#[test]
+fn a_terminal_without_signs_gets_ascii() {
+    let env = TestEnv::new();
+    for (term, locale, has_signs) in [
+        ("xterm", "C.UTF-8", true),
+        ("xterm", "C", false),
+        ("dumb", "C.UTF-8", false),
+        ("linux", "C.UTF-8", false),
+    ] {
+        let script = format!("TERM={term} LC_ALL={locale} qecho doctor; true");
+        let shown = shell(&env, &script).exits(0);
+        let line = shown.lines().find(|line| line.contains("this machine  "));
+        let line = line.unwrap_or_else(|| panic!("{shown:?}"));
+        assert_eq!(line.contains(['✔', '✘', '–']), has_signs, "{line:?}");
+    }
+}
