@@ -2,8 +2,10 @@
 //! some of them alone.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -89,7 +91,10 @@ fn docs() -> Result<Report> {
 /// Runs the tests of the whole workspace at once, examples and documentation with them: of a part
 /// of it the same crates would be built again, with other features of what they stand on.
 fn tests() -> Result<Report> {
-    let command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let mut command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    // Most tests wait for a process or a silence.
+    command.env("RUST_TEST_THREADS", (2 * cores).to_string());
     let (ended, output) = process::tee(command, TEST_SILENCE_MAX)?;
     let mut report = Report::from(ended).count(&output);
     if let (Ended::Silent(_), Some(reason)) = (ended, &mut report.failure) {

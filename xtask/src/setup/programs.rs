@@ -75,7 +75,7 @@ pub const QUICHE_CLIENT: Program = Program {
 };
 
 /// Programs that the checks call.
-pub(super) const CHECKS: [Program; 15] = [
+pub(super) const CHECKS: [Program; 16] = [
     PYTHON,
     VENV,
     NPM,
@@ -86,6 +86,8 @@ pub(super) const CHECKS: [Program; 15] = [
     // Reads the man pages.
     Program::on_path(&["man"], ["man-db", "man-db", ""]),
     IP,
+    // Rules of networks that are sick.
+    Program::on_path(&["nft"], ["nftables", "nftables", ""]),
     // On macOS it asks the system, and so there is nothing to check.
     Program::on_path(
         &["chromium", "google-chrome", "chromium-browser"],

@@ -26,6 +26,7 @@ mod narration;
 #[cfg(target_os = "linux")]
 mod network;
 #[cfg(target_os = "linux")]
+mod networks;
 #[cfg(target_os = "linux")]
 mod notifying;
 mod padding;
