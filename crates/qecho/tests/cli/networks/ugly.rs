@@ -47,6 +47,26 @@ scenarios! {
         },
         ..WELL
     },
+    a_slow_link_has_a_long_queue: Scenario {
+        name: "a link of 64 kbit/s with a long queue",
+        relay: "--rate 64kbit",
+        target: "203.0.113.1",
+        shows: |network| {
+            let done = network.qecho("ping 203.0.113.1 -n 3 -i 300ms --timeout 20s");
+            done.exits(0).prints("3 sent, 3 received");
+        },
+        ..WELL
+    },
+    a_slow_link_has_a_short_queue: Scenario {
+        name: "a link of 64 kbit/s with a queue of ten datagrams",
+        relay: "--rate 64kbit --queue 10",
+        target: "203.0.113.1",
+        shows: |network| {
+            let done = network.qecho("ping 203.0.113.1 -n 3 -i 300ms --timeout 20s");
+            done.exits(0).prints("3 sent, 3 received");
+        },
+        ..WELL
+    },
     a_nat_that_remembers_for_long: Scenario {
         name: "a NAT that keeps its clients",
         router: "nft -f - <<'RULES'
