@@ -92,9 +92,7 @@ fn docs() -> Result<Report> {
 /// of it the same crates would be built again, with other features of what they stand on.
 fn tests() -> Result<Report> {
     let mut command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    // Most tests wait for a process or a silence.
-    command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    command.env("RUST_TEST_THREADS", test_threads(load()).to_string());
     let (ended, output) = process::tee(command, TEST_SILENCE_MAX)?;
     let mut report = Report::from(ended).count(&output);
     if let (Ended::Silent(_), Some(reason)) = (ended, &mut report.failure) {
@@ -102,6 +100,20 @@ fn tests() -> Result<Report> {
     }
     ensure!(report.failure.is_some() || report.passed > 0, "ran no test");
     Ok(report)
+}
+
+/// Returns how many tests run beside each other: two for each core, as most wait for a process or a
+/// silence; but one on a machine that has much else to do.
+fn test_threads(load: Option<f64>) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let is_busy = load.is_some_and(|load| load > 2.0 * cores as f64);
+    if is_busy { cores } else { 2 * cores }
+}
+
+/// Returns how many processes wanted to run in the last minute, where the system tells.
+fn load() -> Option<f64> {
+    let told = fs::read_to_string("/proc/loadavg").ok()?;
+    told.split_whitespace().next()?.parse().ok()
 }
 
 /// Returns the tests that their runner has called slow and that have not ended since.
@@ -154,6 +166,13 @@ fn cargo_deny(arguments: &[&str]) -> Result<Report> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_has_much_else_to_do_runs_half_as_many_tests_beside_each_other() {
+        let usual = test_threads(None);
+        assert_eq!(test_threads(Some(0.5)), usual);
+        assert_eq!(2 * test_threads(Some(1e6)), usual);
+    }
 
     #[test]
     fn tests_that_hang_are_named_and_those_that_were_only_slow_are_not() {
