@@ -1,4 +1,4 @@
-//! What the doctor says: a line a rung, and a verdict.
+//! Words of the doctor: a line a rung, and a verdict.
 
 mod html;
 mod json;
@@ -71,7 +71,7 @@ pub(crate) struct Control {
     pub(crate) report: Option<Report>,
 }
 
-/// What a run comes to.
+/// Outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Nothing is wrong with what was tried, and that was enough to say so.

@@ -28,7 +28,7 @@ use crate::{
     stderr::say,
 };
 
-/// What is said of a byte that is not UTF-8.
+/// Answer to a byte that is not UTF-8.
 const NO_TEXT: &str = "what was typed is not UTF-8, and is left out";
 
 /// Asks for messages until the person or the server ends it.

@@ -19,7 +19,7 @@ type Printer = Arc<Mutex<dyn ExternalPrinter + Send>>;
 #[derive(Clone, Default)]
 pub(super) struct Screen {
     shared: Arc<Mutex<Option<Shared>>>,
-    /// What is typed below these lines.
+    /// Line that is typed below these.
     pub(super) typed: TypedLine,
 }
 

@@ -23,7 +23,7 @@ use super::screen::Screen;
 /// The question.
 pub(super) const PROMPT: &str = "Message: ";
 
-/// How to use the prompt, for somebody who sees it for the first time.
+/// Introduction to the prompt, for somebody who sees it for the first time.
 pub(super) const USE: &str = "Enter sends a line, Ctrl-D ends";
 
 /// Whether a person is being asked.

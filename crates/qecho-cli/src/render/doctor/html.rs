@@ -1,4 +1,4 @@
-//! What the doctor found, as a page to send to whoever runs the network or the server.
+//! Findings of the doctor, as a page to send to whoever runs the network or the server.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Diagnosis, Outcome, sentence, title, untold};
 
-/// What a page says of its own making.
+/// Making of a page, as it is said there.
 pub(crate) struct Origin {
     pub(crate) command: String,
     /// When the run began (RFC 3339).

@@ -1,4 +1,4 @@
-//! What the doctor found, as JSON.
+//! Findings of the doctor, as JSON.
 
 use std::io::{self, Write};
 
