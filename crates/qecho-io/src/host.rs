@@ -30,8 +30,15 @@ pub struct Route {
     pub mtu: Option<usize>,
 }
 
+impl Route {
+    /// Names a route.
+    pub fn new(source: IpAddr, mtu: Option<usize>) -> Self {
+        Self { source, mtu }
+    }
+}
+
 /// Abilities of this host's UDP sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sockets {
     /// Bytes that the kernel is asked to keep for a socket in each direction.

@@ -2,7 +2,6 @@
 
 /// Datagrams that a host has dropped itself, for all of its programs and since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Dropped {
     /// Received ones for which a socket had no room.
     pub received: u64,

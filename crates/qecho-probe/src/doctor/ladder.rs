@@ -336,7 +336,7 @@ fn climb_reached(
         world: climb.world,
         connect: &mut connect,
         remote,
-        route: route.map(|(_, route)| route.clone()),
+        route: route.map(|(_, route)| *route),
         round_trip: climb.round_trip.unwrap_or_default(),
         options: climb.options,
         tell: climb.tell,

@@ -65,7 +65,7 @@ pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
 fn tell(seen: &Seen, report: &mut RungReport) {
     for (address, route) in &seen.routes {
         match route {
-            Ok(Route { source, mtu }) => {
+            Ok(Route { source, mtu, .. }) => {
                 let size = mtu.map(|mtu| format!(", packets of {mtu} B at most"));
                 let size = size.unwrap_or_default();
                 report.say(format!("to {address} from {source}{size}"));

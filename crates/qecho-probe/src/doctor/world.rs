@@ -12,6 +12,7 @@ use qecho_peer::network::Network;
 mod host;
 
 pub use self::host::HostWorld;
+pub use qecho_io::host::{Dropped, Route, Sockets as Machine};
 
 /// The host that the doctor runs on, the networks that it reaches, and time.
 pub trait World {
@@ -55,53 +56,6 @@ pub trait World {
     /// # Errors
     /// The system gives none.
     fn network(&mut self, remote: SocketAddr) -> io::Result<(Box<dyn Network>, Notes)>;
-}
-
-/// What this host's sockets can do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Machine {
-    /// Bytes that a socket asked the kernel to keep, received and to be sent.
-    pub asked_buffer_bytes: usize,
-    /// Bytes of received datagrams that the kernel keeps.
-    pub receive_buffer_bytes: usize,
-    /// Bytes that the kernel keeps to be sent.
-    pub send_buffer_bytes: usize,
-    /// Datagrams that the kernel cuts from one batch (GSO); 1 if it does not.
-    pub gso_segments: usize,
-    /// Datagrams that the kernel joins (GRO); 1 if it does not.
-    pub gro_segments: usize,
-    /// Whether a socket can be opened for IPv4.
-    pub has_ipv4: bool,
-    /// Whether a socket can be opened for IPv6.
-    pub has_ipv6: bool,
-}
-
-/// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Route {
-    /// The address that this host sends from.
-    pub source: IpAddr,
-    /// Bytes of the largest IP packet that it carries, where the system tells.
-    pub mtu: Option<usize>,
-}
-
-impl Route {
-    /// Names a route.
-    pub fn new(source: IpAddr, mtu: Option<usize>) -> Self {
-        Self { source, mtu }
-    }
-}
-
-/// Datagrams that a host has dropped itself, since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Dropped {
-    /// Received ones, because a socket's buffer was full.
-    pub received: u64,
-    /// Those to be sent, because a buffer was full.
-    pub sent: u64,
 }
 
 /// Answer to an attempt to connect by TCP.

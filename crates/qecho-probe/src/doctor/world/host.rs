@@ -72,26 +72,15 @@ impl World for HostWorld {
     }
 
     fn machine(&mut self) -> io::Result<Machine> {
-        let sockets = host::sockets()?;
-        Ok(Machine {
-            asked_buffer_bytes: sockets.asked_buffer_bytes,
-            receive_buffer_bytes: sockets.receive_buffer_bytes,
-            send_buffer_bytes: sockets.send_buffer_bytes,
-            gso_segments: sockets.gso_segments,
-            gro_segments: sockets.gro_segments,
-            has_ipv4: sockets.has_ipv4,
-            has_ipv6: sockets.has_ipv6,
-        })
+        host::sockets()
     }
 
     fn route(&mut self, remote: SocketAddr) -> io::Result<Route> {
-        let route = host::route(remote)?;
-        Ok(Route::new(route.source, route.mtu))
+        host::route(remote)
     }
 
     fn dropped(&mut self) -> Option<Dropped> {
-        let host::Dropped { received, sent, .. } = host::dropped()?;
-        Some(Dropped { received, sent })
+        host::dropped()
     }
 
     fn tcp(&mut self, remote: SocketAddr, patience: Duration) -> TcpAnswer {
