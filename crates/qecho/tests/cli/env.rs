@@ -6,9 +6,12 @@ use std::{
     net::{SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Once, atomic::AtomicBool},
 };
 
 use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGQUIT};
+use signal_hook::flag::register_conditional_shutdown;
 use tempfile::TempDir;
 
 use crate::{
@@ -28,8 +31,22 @@ pub(crate) struct Server {
     pub(crate) listening: Value,
 }
 
+/// Lets Ctrl-C and Ctrl-\ end what is started, also if the tests were started to ignore them, as a
+/// script's `cargo test &` is: what a process catches is as usual again for those that it starts.
+fn keys_end_commands() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGINT, SIGQUIT] {
+            let always = Arc::new(AtomicBool::new(true));
+            let caught = register_conditional_shutdown(signal, 128 + signal, always);
+            caught.expect("it can be caught");
+        }
+    });
+}
+
 impl TestEnv {
     pub(crate) fn new() -> Self {
+        keys_end_commands();
         let env = Self(tempfile::tempdir().expect("there is room for a folder"));
         fs::create_dir(env.home()).expect("the folder takes folders");
         env
