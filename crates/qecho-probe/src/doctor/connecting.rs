@@ -2,14 +2,19 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use qecho_packet::{Direction, TransportParameters, close::NO_APPLICATION_PROTOCOL};
+use qecho_cert::TrustVerifier;
+use qecho_packet::{
+    Direction, TransportParameters,
+    close::NO_APPLICATION_PROTOCOL,
+    wire::{PacketType, version_name},
+};
 use qecho_peer::{
-    endpoint::{ClientConfig, Ended, integer_value},
-    received::Unopened,
+    endpoint::{ClientConfig, Ended, Endpoint, integer_value},
+    received::{Close, Unopened},
     script::{Opened, Probe},
     tls::Group,
 };
@@ -23,16 +28,15 @@ use super::{
     Target, World,
     world::{Notes, Told},
 };
-use crate::{
-    conform::close_words,
-    remote::{self, locked},
-};
+use crate::{conform::close_words, remote};
 
 /// Round-trip times that are waited for beside the time of the options: a handshake with a Retry
 /// takes three until it is confirmed, and some may be lost.
 const ROUND_TRIPS: u32 = 8;
 /// Bytes of UDP payload that every path carries (RFC 9000 §14).
 const PAYLOAD_MIN: u64 = 1_200;
+/// Time in which an application that takes no connection closes it.
+const CLOSE_WAIT: Duration = Duration::from_millis(50);
 /// A name that no server has (RFC 6761 §6.4).
 const OTHER_NAME: &str = "other.invalid";
 
@@ -62,16 +66,20 @@ pub(crate) struct Hello {
 /// What became of a ClientHello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The handshake was confirmed.
-    Completed,
-    /// The server closed, with a code and its words.
+    /// The handshake was confirmed, with the application protocol that was agreed on, if one was.
+    Completed(Option<Vec<u8>>),
+    /// The server closed during the handshake, with a code and its words.
     Refused(u64, String),
+    /// The handshake was confirmed, and the server's application closed at once, in words.
+    Closed(String),
     /// The server speaks other versions.
     OtherVersions(Vec<u32>),
     /// The handshake ended by itself, in words.
     Broken(String),
     /// The server answered, and the handshake did not complete.
     Stalled,
+    /// The server answered by a Retry, and not at all to what that asked for.
+    OnlyRetry,
     /// The handshake completed, and the server did not confirm it.
     Unconfirmed,
     /// There was no answer.
@@ -79,6 +87,10 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    pub(crate) fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed(_))
+    }
+
     /// Tells whether the server does not take the application protocol.
     pub(crate) fn is_alpn_refused(&self) -> bool {
         matches!(self, Self::Refused(NO_APPLICATION_PROTOCOL, _))
@@ -87,10 +99,16 @@ impl Outcome {
     /// Says what happened, as the end of a sentence.
     pub(crate) fn words(&self) -> String {
         match self {
-            Self::Completed => "the handshake completes".into(),
-            Self::Refused(_, words) | Self::Broken(words) => words.clone(),
-            Self::OtherVersions(_) => "the server speaks other versions only".into(),
+            Self::Completed(None) => "the handshake completes without ALPN".into(),
+            Self::Completed(Some(alpn)) => {
+                format!("the handshake completes with ALPN {}", alpn.escape_ascii())
+            }
+            Self::Refused(_, words) | Self::Closed(words) | Self::Broken(words) => words.clone(),
+            Self::OtherVersions(versions) => {
+                format!("the server speaks {}", version_words(versions))
+            }
             Self::Stalled => "the server answers, and the handshake does not complete".into(),
+            Self::OnlyRetry => "the server answers by Retry alone".into(),
             Self::Unconfirmed => "the handshake completes, and nothing comes after it".into(),
             Self::Silent => "no answer".into(),
         }
@@ -98,12 +116,28 @@ impl Outcome {
 
     /// Tells whether it ended by waiting, after an answer.
     pub(crate) fn is_stalled(&self) -> bool {
-        matches!(self, Self::Stalled | Self::Unconfirmed)
+        matches!(self, Self::Stalled | Self::OnlyRetry | Self::Unconfirmed)
     }
 
     /// Tells whether it ended by waiting.
     pub(crate) fn is_lost(&self) -> bool {
         *self == Self::Silent || self.is_stalled()
+    }
+}
+
+/// Names the versions of a Version Negotiation packet, but for those that nobody speaks.
+fn version_words(versions: &[u32]) -> String {
+    /// Versions that are named.
+    const NAMED_MAX: usize = 6;
+    // RFC 9000 §15: 0x?a?a?a?a exercises version negotiation.
+    let spoken = versions
+        .iter()
+        .filter(|it| **it & 0x0f0f_0f0f != 0x0a0a_0a0a);
+    let name = |version: &u32| version_name(*version).unwrap_or(format!("{version:#010x}"));
+    let names: Vec<_> = spoken.map(name).take(NAMED_MAX).collect();
+    match names.is_empty() {
+        true => "other versions, and names none".into(),
+        false => format!("QUIC version {} only", names.join(", ")),
     }
 }
 
@@ -114,56 +148,17 @@ pub(crate) struct Attempt {
     pub(crate) notes: Notes,
     /// Time from the first datagram to the first answer: a bound of the round-trip time.
     pub(crate) answered_after: Option<Duration>,
+    /// Time until the handshake came to its end, if it did.
+    pub(crate) took: Duration,
     /// Datagrams of the server's address that are no QUIC.
     pub(crate) junk: usize,
 }
 
-/// A server's certificate, as a verifier judged it.
-#[derive(Clone, Debug)]
-pub(crate) struct Judged {
-    pub(crate) certificate: CertificateDer<'static>,
-    /// Why it is not trusted.
-    pub(crate) why_not: Option<Error>,
-}
-
-/// Lets a verifier judge, and the handshake go on whatever it says: the verdict is kept.
+/// Lets every handshake go on: the verifier remembers what it thinks of the certificate.
 #[derive(Debug)]
-pub(crate) struct Witness {
-    verifier: Arc<dyn ServerCertVerifier>,
-    judged: Mutex<Option<Judged>>,
-}
+struct LenientVerifier(Arc<TrustVerifier>);
 
-impl Witness {
-    pub(crate) fn new(verifier: Arc<dyn ServerCertVerifier>) -> Arc<Self> {
-        Arc::new(Self {
-            verifier,
-            judged: Mutex::default(),
-        })
-    }
-
-    /// Returns the last verdict.
-    pub(crate) fn judged(&self) -> Option<Judged> {
-        locked(&self.judged).clone()
-    }
-
-    fn note_signature(
-        &self,
-        certificate: &CertificateDer<'_>,
-        result: Result<HandshakeSignatureValid, Error>,
-    ) -> HandshakeSignatureValid {
-        result.unwrap_or_else(|error| {
-            let mut judged = locked(&self.judged);
-            let known = judged.take().and_then(|judged| judged.why_not);
-            *judged = Some(Judged {
-                certificate: certificate.clone().into_owned(),
-                why_not: known.or(Some(error)),
-            });
-            HandshakeSignatureValid::assertion()
-        })
-    }
-}
-
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for LenientVerifier {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -172,13 +167,7 @@ impl ServerCertVerifier for Witness {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let result = self
-            .verifier
-            .verify_server_cert(own, others, name, ocsp, now);
-        *locked(&self.judged) = Some(Judged {
-            certificate: own.clone().into_owned(),
-            why_not: result.err(),
-        });
+        let _ = self.0.verify_server_cert(own, others, name, ocsp, now);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -188,10 +177,8 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let result = self
-            .verifier
-            .verify_tls12_signature(message, certificate, signature);
-        Ok(self.note_signature(certificate, result))
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -200,14 +187,17 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let result = self
-            .verifier
-            .verify_tls13_signature(message, certificate, signature);
-        Ok(self.note_signature(certificate, result))
+        // The first failure is the one that a client would meet.
+        if self.0.failure().is_none() {
+            let _ = self
+                .0
+                .verify_tls13_signature(message, certificate, signature);
+        }
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.0.supported_verify_schemes()
     }
 }
 
@@ -226,12 +216,8 @@ impl Hello {
     ///
     /// # Errors
     /// No certificate can have the target's name, in words.
-    pub(crate) fn config(
-        &self,
-        target: &Target,
-        witness: &Arc<Witness>,
-    ) -> Result<ClientConfig, String> {
-        let verifier = Arc::clone(witness) as Arc<dyn ServerCertVerifier>;
+    pub(crate) fn config(&self, target: &Target) -> Result<ClientConfig, String> {
+        let verifier = Arc::new(LenientVerifier(Arc::clone(&target.verifier)));
         let config = remote::client(&target.server_name, None, verifier);
         let mut config = config
             .map_err(|_| format!("no certificate can have the name {}", target.server_name))?;
@@ -272,6 +258,7 @@ pub(crate) fn connect(
     let (network, notes) = world.network(remote).map_err(|error| error.to_string())?;
     let mut probe = Probe::client(network, config);
     probe.patience = patience;
+    let began = probe.now();
     let opened = probe.open();
     let record = probe.endpoint().record();
     let unopened = record.unopened.iter();
@@ -287,12 +274,14 @@ pub(crate) fn connect(
         .zip(first(&probe, Direction::Sent))
         .filter(|_| has_answered)
         .map(|(answered, asked)| answered.duration_since(asked));
+    let took = probe.now().duration_since(began);
     let outcome = outcome(&probe, opened, has_answered);
     Ok(Attempt {
         outcome,
         probe,
         notes,
         answered_after,
+        took,
         junk,
     })
 }
@@ -306,6 +295,17 @@ pub(crate) fn close(probe: &mut Probe<'_>) {
 }
 
 impl Attempt {
+    /// Waits a little for the close of a server whose application takes no connection.
+    pub(crate) fn await_close(&mut self) {
+        let is_closed = |endpoint: &Endpoint| endpoint.closed().is_some();
+        self.probe.wait_for(is_closed, CLOSE_WAIT);
+        if let (Outcome::Completed(_), Some(close)) =
+            (&self.outcome, self.probe.endpoint().closed())
+        {
+            self.outcome = closed(close);
+        }
+    }
+
     /// Ends the connection, so that the server need not wait for that.
     pub(crate) fn close(mut self) {
         close(&mut self.probe);
@@ -350,24 +350,55 @@ fn first(probe: &Probe<'_>, direction: Direction) -> Option<Instant> {
 }
 
 fn outcome(probe: &Probe<'_>, opened: Opened, has_answered: bool) -> Outcome {
-    let waited = || match (has_answered, probe.endpoint().is_complete()) {
-        (_, true) => Outcome::Unconfirmed,
-        (true, false) => Outcome::Stalled,
-        (false, false) => Outcome::Silent,
-    };
     match opened {
-        Opened::Confirmed => Outcome::Completed,
+        Opened::Confirmed => Outcome::Completed(agreed_protocol(probe)),
+        // Its application sees the connection before this side knows that it is confirmed.
+        Opened::Refused(close) if close.application => closed(&close),
         Opened::Refused(close) => {
-            let words = format!("the server {}", close_words(&close));
-            Outcome::Refused(close.code, words)
+            Outcome::Refused(close.code, format!("the server {}", close_words(&close)))
         }
         Opened::Ended(Ended::VersionNegotiation(versions)) => Outcome::OtherVersions(versions),
         Opened::Ended(Ended::Reset) => Outcome::Broken("the server resets it".into()),
-        Opened::Ended(_) => match probe.endpoint().tls_error() {
-            Some(error) => Outcome::Broken(format!("this side finds fault: {error}")),
-            None => waited(),
-        },
-        Opened::Unfinished | Opened::Silent => waited(),
+        Opened::Ended(_) | Opened::Unfinished | Opened::Silent => unfinished(probe, has_answered),
+    }
+}
+
+fn agreed_protocol(probe: &Probe<'_>) -> Option<Vec<u8>> {
+    probe.endpoint().negotiated()?.alpn.clone()
+}
+
+fn closed(close: &Close) -> Outcome {
+    let words = close_words(close);
+    Outcome::Closed(format!(
+        "the handshake completes, and the server {words} at once"
+    ))
+}
+
+/// Tells what became of a handshake that neither side ended.
+fn unfinished(probe: &Probe<'_>, has_answered: bool) -> Outcome {
+    let endpoint = probe.endpoint();
+    if let Some(error) = endpoint.tls_error() {
+        return Outcome::Broken(format!("this side finds fault: {error}"));
+    }
+    let record = endpoint.record();
+    let is_empty = record.packets.is_empty();
+    let mut ignored = record
+        .unopened
+        .iter()
+        .filter(|it| it.why == Unopened::Unexpected);
+    let ignored = ignored.find_map(|packet| match packet.header.as_ref()?.packet_type {
+        PacketType::VersionNegotiation => Some("it negotiates the version that it was asked for"),
+        PacketType::Retry if endpoint.retry_source().is_none() => {
+            Some("its Retry is not authentic")
+        }
+        _ => None,
+    });
+    match (ignored, endpoint.is_complete()) {
+        (_, true) => Outcome::Unconfirmed,
+        (Some(fault), _) if is_empty => Outcome::Broken(format!("this side finds fault: {fault}")),
+        _ if is_empty && endpoint.retry_source().is_some() => Outcome::OnlyRetry,
+        _ if has_answered => Outcome::Stalled,
+        _ => Outcome::Silent,
     }
 }
 

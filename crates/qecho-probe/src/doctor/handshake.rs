@@ -3,17 +3,17 @@
 mod certificate;
 mod judging;
 
-use std::{iter, sync::Arc};
+use std::{iter, time::Duration};
 
 use serde_json::json;
 
 use super::{
     Rung, RungReport, RungResult,
-    connecting::{self, AskedName, Hello, Judged, Outcome, Witness},
+    connecting::{self, AskedName, Hello, Outcome},
     ladder::{Climb, Way},
     udp,
 };
-use certificate::Shown;
+use certificate::ShownCertificate;
 
 /// Attempts of which each waits longer, before a handshake is said not to complete.
 const STALLED_MIN: u32 = 3;
@@ -21,31 +21,31 @@ const STALLED_MIN: u32 = 3;
 const SILENT_MIN: u32 = 2;
 /// Times that a large ClientHello has to fail, where a small one passes in between.
 const LARGE_FAILED_MIN: usize = 3;
+/// Times of the usual time for which the last attempt waits, before a server is said to ignore it.
+const PATIENT_TIMES: u32 = 4;
+/// A handshake that takes longer than so many round trips and this time is called slow.
+const SLOW_ROUND_TRIPS: u32 = 4;
+const SLOW_MIN: Duration = Duration::from_secs(2);
 /// The application protocol of the echo.
 const ECHO: &[u8] = b"echo";
 /// Protocols that are offered where the first is not taken, all at once.
 const PROTOCOLS: [&[u8]; 5] = [ECHO, b"h3", b"hq-interop", b"doq", b"perf"];
 
-/// What was tried, and what was seen.
+/// Handshakes that were tried, and what was seen of the server by them.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct Attempts {
     host: String,
-    /// Attempts in their order.
+    /// Attempts in their order; the first is the usual one.
     tried: Vec<(Hello, Outcome)>,
     /// Whether somebody chose the protocol, rather than to guess it.
     is_alpn_chosen: bool,
-    /// The protocol that a server took: of one that was named after another, or none.
-    taken: Option<Option<Vec<u8>>>,
     /// Whether the server still answers a request for its versions.
     negotiates: Option<bool>,
     has_retried: bool,
-    certificate: Option<Shown>,
-}
-
-/// What is used of a connection that completed.
-struct Completed {
-    hello: Hello,
-    alpn: Option<Vec<u8>>,
+    certificate: Option<ShownCertificate>,
+    /// Times until the first answer of a handshake that completed, and until its end, if these are
+    /// much more than its round trips take.
+    slow: Option<(Duration, Duration)>,
 }
 
 /// Climbs the rung.
@@ -54,28 +54,28 @@ pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
     let (Some(target), Some((_, door))) = (climb.target, climb.reached.clone()) else {
         return report;
     };
-    let mut rung = Trying {
-        witness: Witness::new(Arc::clone(&target.verifier)),
-        seen: Seen {
+    let mut prober = Prober {
+        attempts: Attempts {
             host: target.host.clone(),
             is_alpn_chosen: door.is_protocol_chosen,
-            ..Seen::default()
+            ..Attempts::default()
         },
-        completed: None,
         trouble: None,
         climb,
     };
-    rung.look(&Hello::usual(door.alpn.as_deref()));
-    let way = rung.way();
-    let Trying { seen, trouble, .. } = rung;
+    prober.look(&Hello::usual(door.alpn.as_deref()));
+    let way = prober.way();
+    let Prober {
+        attempts, trouble, ..
+    } = prober;
     if let Some(trouble) = trouble {
         report.result = RungResult::Untold;
         report.say(format!("not tried: {trouble}"));
         return report;
     }
-    tell(&seen, climb, &mut report);
-    let findings = judging::judge(&seen);
-    report.result = match (findings.is_empty(), seen.has_completed()) {
+    tell(&attempts, climb, &mut report);
+    let findings = judging::judge(&attempts);
+    report.result = match (findings.is_empty(), attempts.has_completed()) {
         (false, _) => RungResult::Failed,
         (true, true) => RungResult::Passed,
         // It failed, and not in a way that would say why.
@@ -86,25 +86,26 @@ pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
     report
 }
 
-/// The rung, while it is climbed.
-struct Trying<'c, 'a> {
+/// Tries handshakes, each of which depends on what became of those before.
+struct Prober<'c, 'a> {
     climb: &'c mut Climb<'a>,
-    seen: Seen,
-    witness: Arc<Witness>,
-    completed: Option<Completed>,
+    attempts: Attempts,
     /// Why nothing can be tried.
     trouble: Option<String>,
 }
 
-impl Trying<'_, '_> {
+impl Prober<'_, '_> {
     /// Tries a usual ClientHello, and what tells why it fails if it does.
     fn look(&mut self, usual: &Hello) {
         match self.try_until_sure(usual) {
-            Outcome::Completed => self.look_at_size(usual),
+            Outcome::Completed(_) => self.look_at_size(usual),
             Outcome::Silent => self.look_at_silence(usual),
             Outcome::Refused(..) => self.look_at_refusal(usual),
             Outcome::Stalled | Outcome::Unconfirmed => self.look_at_stall(usual),
-            Outcome::OtherVersions(_) | Outcome::Broken(_) => {
+            Outcome::OnlyRetry
+            | Outcome::Closed(_)
+            | Outcome::OtherVersions(_)
+            | Outcome::Broken(_) => {
                 self.attempt(usual, 1);
             }
         }
@@ -122,7 +123,7 @@ impl Trying<'_, '_> {
             if !self.attempt(&large, 2).is_lost() {
                 return;
             }
-            if self.attempt(usual, 1) != Outcome::Completed {
+            if !self.attempt(usual, 1).is_completed() {
                 return;
             }
         }
@@ -132,7 +133,7 @@ impl Trying<'_, '_> {
     /// (RFC 6066 §3: addresses are no names).
     fn other_names(&self) -> &'static [AskedName] {
         let target = self.climb.target;
-        let config = target.and_then(|it| Hello::usual(None).config(it, &self.witness).ok());
+        let config = target.and_then(|it| Hello::usual(None).config(it).ok());
         match config.and_then(|config| config.tls.server_name) {
             Some(_) => &[AskedName::None, AskedName::Other],
             None => &[],
@@ -156,9 +157,9 @@ impl Trying<'_, '_> {
             return;
         }
         if let Some((address, _)) = self.climb.reached {
-            self.seen.negotiates = Some(udp::negotiates(self.climb, address));
+            self.attempts.negotiates = Some(udp::negotiates(self.climb, address));
         }
-        self.attempt(usual, 2);
+        self.attempt(usual, PATIENT_TIMES);
     }
 
     /// The server refuses: tries other protocols, and no name.
@@ -190,7 +191,7 @@ impl Trying<'_, '_> {
         };
         let is_named = self.other_names().contains(&AskedName::None);
         for varied in iter::once(small).chain(is_named.then_some(unnamed)) {
-            if self.attempt(&varied, 2) == Outcome::Completed {
+            if self.attempt(&varied, 2).is_completed() {
                 self.attempt(usual, 2);
                 return;
             }
@@ -211,9 +212,7 @@ impl Trying<'_, '_> {
                 alpn,
                 ..usual.clone()
             };
-            if self.attempt(&varied, 1) == Outcome::Completed {
-                let taken = self.completed.as_ref().and_then(|it| it.alpn.clone());
-                self.seen.taken = Some(taken);
+            if self.attempt(&varied, 1).is_completed() {
                 self.attempt(usual, 1);
                 return true;
             }
@@ -221,22 +220,25 @@ impl Trying<'_, '_> {
         false
     }
 
-    /// Tries a ClientHello until it comes to an end that is no matter of chance.
+    /// Tries a ClientHello until it comes to an end that is no matter of chance: each time longer,
+    /// as a server may need some seconds for its first answer.
     fn try_until_sure(&mut self, hello: &Hello) -> Outcome {
-        let mut silent = 0;
-        let mut stalled = 0;
+        let (mut silent, mut stalled) = (0, 0);
         loop {
             self.climb.tries("a handshake");
-            let outcome = self.attempt(hello, 1 + stalled);
+            let outcome = self.attempt(hello, 1 + silent + stalled);
             match outcome {
                 Outcome::Silent => silent += 1,
-                Outcome::Stalled | Outcome::Unconfirmed => stalled += 1,
+                _ if outcome.is_stalled() => stalled += 1,
                 _ => return outcome,
             }
-            if silent >= SILENT_MIN && stalled == 0 || silent + stalled >= STALLED_MIN {
-                return match stalled {
-                    0 => Outcome::Silent,
-                    _ => Outcome::Stalled,
+            if silent >= SILENT_MIN && stalled == 0 {
+                return Outcome::Silent;
+            }
+            if silent + stalled >= STALLED_MIN {
+                return match outcome {
+                    Outcome::Silent => Outcome::Stalled,
+                    stalled => stalled,
                 };
             }
         }
@@ -249,7 +251,7 @@ impl Trying<'_, '_> {
             self.trouble.get_or_insert(trouble);
             outcome
         });
-        self.seen.tried.push((hello.clone(), outcome.clone()));
+        self.attempts.tried.push((hello.clone(), outcome.clone()));
         outcome
     }
 
@@ -257,83 +259,93 @@ impl Trying<'_, '_> {
         let (Some(target), Some((address, _))) = (self.climb.target, &self.climb.reached) else {
             return Err("there is no server".into());
         };
-        let config = hello.config(target, &self.witness)?;
+        let config = hello.config(target)?;
         let patience = self.climb.patience() * times;
-        let attempt = connecting::connect(self.climb.world, *address, config, patience)?;
+        let mut attempt = connecting::connect(self.climb.world, *address, config, patience)?;
         self.climb.answered_after(attempt.answered_after);
-        let endpoint = attempt.probe.endpoint();
-        self.seen.has_retried |= endpoint.retry_source().is_some();
-        let outcome = attempt.outcome.clone();
-        let alpn = endpoint.negotiated().and_then(|it| it.alpn.clone());
-        attempt.close();
-        if outcome == Outcome::Completed {
+        self.attempts.has_retried |= attempt.probe.endpoint().retry_source().is_some();
+        if attempt.outcome.is_completed() {
+            attempt.await_close();
             // What is shown to whoever asks for another name says nothing of this one's.
             if hello.name == AskedName::Own {
-                let judged: Option<Judged> = self.witness.judged();
-                self.seen.certificate = judged.map(|judged| Shown::of(&judged, target));
+                self.attempts.certificate = ShownCertificate::last(&target.verifier);
             }
-            // The first that completes is the most usual one.
-            self.completed.get_or_insert(Completed {
-                hello: hello.clone(),
-                alpn,
-            });
+            let usual = self.climb.round_trip.unwrap_or_default() * SLOW_ROUND_TRIPS;
+            if attempt.took > usual + SLOW_MIN {
+                let answered = attempt.answered_after.unwrap_or_default();
+                self.attempts.slow.get_or_insert((answered, attempt.took));
+            }
         }
+        let outcome = attempt.outcome.clone();
+        attempt.close();
         Ok(outcome)
     }
 
-    /// Returns the way to more connections.
+    /// Returns the way to more connections: the first that completed is the most usual one.
     fn way(&self) -> Option<Way> {
-        let completed = self.completed.as_ref()?;
+        let mut tried = self.attempts.tried.iter();
+        let (hello, alpn) = tried.find_map(|(hello, outcome)| match outcome {
+            Outcome::Completed(alpn) => Some((hello, alpn)),
+            _ => None,
+        })?;
         let hello = Hello {
             // What the server took of several is what it is offered from now on.
-            alpn: completed.alpn.iter().cloned().collect(),
-            ..completed.hello.clone()
+            alpn: alpn.iter().cloned().collect(),
+            ..hello.clone()
         };
-        let config = hello.config(self.climb.target?, &self.witness).ok()?;
         Some(Way {
             address: self.climb.reached.as_ref()?.0,
-            config,
+            config: hello.config(self.climb.target?).ok()?,
         })
     }
 }
 
-fn tell(seen: &Seen, climb: &Climb<'_>, report: &mut RungReport) {
-    let completed = seen.tried.iter().find(|(_, it)| *it == Outcome::Completed);
-    match completed {
-        Some((hello, _)) => report.say(format!("it completes, {}", judging::hello_words(hello))),
-        None => report.say("it does not complete"),
+fn tell(attempts: &Attempts, climb: &Climb<'_>, report: &mut RungReport) {
+    let (completed, mut failed): (Vec<_>, Vec<_>) =
+        attempts.tried.iter().partition(|(_, it)| it.is_completed());
+    match completed.first() {
+        Some((hello, Outcome::Completed(alpn))) => {
+            let varied = judging::varied_words(hello);
+            report.say(format!(
+                "it completes with {}{varied}",
+                judging::alpn_words(alpn)
+            ));
+            report.fact(
+                "alpn",
+                alpn.as_deref().map(|alpn| alpn.escape_ascii().to_string()),
+            );
+        }
+        _ => report.say("it does not complete"),
     }
-    let failed = seen
-        .tried
-        .iter()
-        .filter(|(_, it)| *it != Outcome::Completed);
-    let mut failed: Vec<_> = failed.collect();
     failed.dedup();
     for (hello, outcome) in failed {
-        report.say(format!(
-            "{}: {}",
-            judging::hello_words(hello),
-            outcome.words()
-        ));
+        report.say(judging::attempt_words(hello, outcome));
     }
-    if seen.has_retried {
+    if attempts.has_retried {
         report.say("the server asks for a Retry first");
     }
-    if let Some(shown) = &seen.certificate {
+    if let Some((answered, took)) = attempts.slow {
+        let (answered, took) = (answered.as_secs_f64(), took.as_secs_f64());
+        report.say(format!(
+            "the server is slow: its first answer took {answered:.1} s, the handshake {took:.1} s"
+        ));
+    }
+    if let Some(shown) = &attempts.certificate {
         report.say(shown.line.clone());
+        report
+            .lines
+            .extend(shown.refusal.iter().map(|it| it.reason.clone()));
         report.fact("certificate_issuer", shown.issuer.clone());
         report.fact("certificate_expires", shown.expires.clone());
         report.fact("certificate_trusted", shown.is_trusted);
     }
-    let is_large_well = seen.tried.iter().find(|(hello, _)| hello.is_large);
-    let is_large_well = is_large_well.map(|(_, outcome)| *outcome == Outcome::Completed);
+    let is_large_well = attempts.tried.iter().find(|(hello, _)| hello.is_large);
+    let is_large_well = is_large_well.map(|(_, outcome)| outcome.is_completed());
     report.fact("large_client_hello_completes", json!(is_large_well));
-    report.fact("retry", seen.has_retried);
+    report.fact("retry", attempts.has_retried);
     let round_trip = climb.round_trip.map(|time| time.as_micros() as u64);
     report.fact("round_trip_us", json!(round_trip));
-    if let Some(alpn) = &seen.taken {
-        let alpn = judging::alpn_name(alpn.as_deref());
-        report.say(format!("of other protocols it takes {alpn}"));
-        report.fact("alpn_taken", alpn);
+    if let Some(alpn) = attempts.other_protocol() {
+        report.fact("alpn_taken", judging::alpn_words(alpn));
     }
 }

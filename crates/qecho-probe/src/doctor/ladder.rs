@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
+use qecho_cert::TrustVerifier;
 use qecho_io::host::PATIENCE_MAX;
 use qecho_peer::{endpoint::ClientConfig, script::Probe};
-use rustls::client::danger::ServerCertVerifier;
 
 use super::{
     Cause, Report, Rung, RungReport, RungResult, World, connecting, handshake, machine,
-    names::{self, Announced},
+    names::{self, Announced, NotAnnounced},
     path,
     reached::Reached,
     staying, udp,
@@ -32,10 +32,8 @@ pub struct Target {
     pub addresses: Result<Vec<IpAddr>, String>,
     /// Where to try it, one after another until one answers.
     pub doors: Vec<Door>,
-    /// Judge of its certificate.
-    pub verifier: Arc<dyn ServerCertVerifier>,
-    /// Whether the judge judges at all, rather than take any certificate.
-    pub is_judged: bool,
+    /// Verifier of its certificate, which is asked for the reason where it is refused.
+    pub verifier: Arc<TrustVerifier>,
 }
 
 /// A port, and the application protocol that is expected there.
@@ -82,7 +80,7 @@ impl Target {
         server_name: impl Into<String>,
         addresses: Result<Vec<IpAddr>, String>,
         doors: Vec<Door>,
-        verifier: Arc<dyn ServerCertVerifier>,
+        verifier: Arc<TrustVerifier>,
     ) -> Self {
         Self {
             host: host.into(),
@@ -90,16 +88,6 @@ impl Target {
             addresses,
             doors,
             verifier,
-            is_judged: true,
-        }
-    }
-
-    /// Says that the judge takes any certificate, so that nothing is to be said of it.
-    #[must_use]
-    pub fn taking_any_certificate(self) -> Self {
-        Self {
-            is_judged: false,
-            ..self
         }
     }
 }
@@ -164,7 +152,7 @@ pub(crate) struct Climb<'a> {
     /// Addresses to which this host has no route, and the system's words.
     pub(crate) unroutable: Vec<(IpAddr, String)>,
     /// What the web server announces, if it was asked; or why it does not tell.
-    pub(crate) announced: Option<Result<Announced, String>>,
+    pub(crate) announced: Option<Result<Announced, NotAnnounced>>,
     /// The address at which the server answered, and its door, once it did.
     pub(crate) reached: Option<(SocketAddr, Door)>,
     /// The shortest time after which an answer came.

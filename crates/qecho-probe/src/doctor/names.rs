@@ -1,6 +1,9 @@
 //! The rung of names: addresses, and what the web server announces.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde_json::json;
 
@@ -26,6 +29,14 @@ pub(crate) struct Announced {
     pub(crate) elsewhere: Vec<String>,
     /// Whether there are more than are kept.
     has_more: bool,
+}
+
+/// Reason for which a web server does not tell what it announces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotAnnounced {
+    /// Whether it speaks older versions of TLS than 1.3 only.
+    pub(crate) is_tls_old: bool,
+    words: String,
 }
 
 impl Announced {
@@ -54,6 +65,14 @@ impl Announced {
     /// Tells whether HTTP/3 is announced anywhere.
     pub(crate) fn is_any(&self) -> bool {
         !self.ports.is_empty() || !self.elsewhere.is_empty()
+    }
+
+    /// Lists the places, for people.
+    fn places(&self) -> String {
+        let own = self.ports.iter().map(|port| format!("UDP port {port}"));
+        let more = self.has_more.then(|| "other places".to_owned());
+        let all = own.chain(self.elsewhere.iter().cloned()).chain(more);
+        all.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -134,28 +153,32 @@ fn ask(climb: &mut Climb<'_>, report: &mut RungReport) {
             .world
             .alternative_services(remote, &target.server_name, patience);
         let is_answered = values.is_ok();
-        let values = values.map_err(|error| error.to_string());
-        climb.announced = Some(values.map(|values| Announced::read(&values)));
+        let announced = values.map(|values| Announced::read(&values));
+        climb.announced = Some(announced.map_err(|error| NotAnnounced {
+            is_tls_old: error.kind() == io::ErrorKind::Unsupported,
+            words: error.to_string(),
+        }));
         if is_answered || climb.world.is_stopped() {
             break;
         }
     }
     let line = match &climb.announced {
         Some(Ok(announced)) if announced.is_any() => {
-            let own = announced
-                .ports
-                .iter()
-                .map(|port| format!("UDP port {port}"));
-            let more = announced.has_more.then(|| "other places".to_owned());
-            let all = own.chain(announced.elsewhere.iter().cloned());
-            let all: Vec<_> = all.chain(more).collect();
-            format!("the web server announces HTTP/3 on {}", all.join(", "))
+            format!("the web server announces HTTP/3 on {}", announced.places())
         }
         Some(Ok(_)) => "the web server answers by TCP and announces no HTTP/3".into(),
-        // Whoever speaks QUIC speaks TLS 1.3, so that no older one is offered.
-        Some(Err(why)) => {
-            format!("no web server tells by TLS 1.3 whether there is HTTP/3: {why}")
+        Some(Err(why)) if why.is_tls_old => {
+            let untried = "what the web server announces, as it speaks no TLS 1.3: if it is HTTP/3, \
+                           name its port";
+            climb.report.untried.push(untried.into());
+            "untried: the web server speaks TLS 1.2 alone, by which this program cannot ask it for \
+             HTTP/3"
+                .into()
         }
+        Some(Err(why)) => format!(
+            "no web server tells by TLS 1.3 whether there is HTTP/3: {}",
+            why.words
+        ),
         None => return,
     };
     report.say(line);

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Door, Rung, RungReport, RungResult,
-    connecting::{self, Hello, Outcome, Witness},
+    connecting::{self, Hello, Outcome},
     ladder::Climb,
     names::WEB_PORT,
     world::{Note, TcpAnswer, Told, Unreachable},
@@ -74,6 +74,8 @@ struct Seen {
     others: Vec<u16>,
     /// Whether the web server announces HTTP/3, if it was asked and told.
     is_announced: Option<bool>,
+    /// Whether the web server cannot be asked, as its version of TLS is old.
+    is_tls_old: bool,
 }
 
 impl Seen {
@@ -161,13 +163,16 @@ fn look_at(climb: &mut Climb<'_>, door: Door, is_guessed: bool) -> Seen {
             web: None,
         });
     }
-    let announced = climb.announced.as_ref().and_then(|it| it.as_ref().ok());
+    let announced = climb.announced.as_ref();
+    let is_tls_old = announced.is_some_and(|it| it.as_ref().is_err_and(|why| why.is_tls_old));
+    let announced = announced.and_then(|it| it.as_ref().ok());
     Seen {
         host: climb.target.map(|it| it.host.clone()).unwrap_or_default(),
         door,
         tried,
         others: Vec::new(),
         is_announced: announced.map(super::names::Announced::is_any),
+        is_tls_old,
     }
 }
 
@@ -291,9 +296,8 @@ fn attempt(climb: &mut Climb<'_>, address: SocketAddr, door: &Door) -> Reply {
     let Some(target) = climb.target else {
         return Reply::Silent;
     };
-    let witness = Witness::new(target.verifier.clone());
     let hello = Hello::usual(door.alpn.as_deref());
-    let Ok(config) = hello.config(target, &witness) else {
+    let Ok(config) = hello.config(target) else {
         return Reply::Silent;
     };
     let patience = climb.patience();

@@ -43,7 +43,7 @@ pub trait World {
     /// `Alt-Svc` fields.
     ///
     /// # Errors
-    /// It cannot be asked, and why.
+    /// It cannot be asked, and why: [`io::ErrorKind::Unsupported`] if it speaks no TLS 1.3.
     fn alternative_services(
         &mut self,
         remote: SocketAddr,

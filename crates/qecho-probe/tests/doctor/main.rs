@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod certificates;
 mod healthy;
 mod promised;
 mod servers;

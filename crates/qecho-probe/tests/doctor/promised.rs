@@ -1,6 +1,6 @@
 //! What nobody promised: names in place of addresses, and web servers without QUIC.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use qecho_probe::doctor::{Cause, Door, Rung, world::TcpAnswer};
 
@@ -30,6 +30,19 @@ fn a_web_server_that_cannot_be_asked_is_not_called_filtered_unless_its_port_was_
         assert_eq!(report.cause(), Some(expected), "{report:#?}");
         assert!(report.verdict().unwrap().or_else.is_some());
     }
+}
+
+#[test]
+fn a_web_server_that_speaks_tls_1_2_alone_is_not_said_to_announce_nothing() {
+    let mut world = Simulation::new();
+    world.announced = Err(io::ErrorKind::Unsupported);
+    let web = SocketAddr::new(ADDRESS.parse().unwrap(), 443);
+    world.tcp = vec![(web, TcpAnswer::Open)];
+    let doors = vec![Door::new(443, Some(b"h3".to_vec()), false)];
+    let report = examine_target(&mut world, &target(&[ADDRESS], doors));
+    assert_eq!(report.cause(), None, "{report:#?}");
+    let mut untried = report.untried.iter();
+    assert!(untried.any(|it| it.contains("TLS 1.3")), "{report:#?}");
 }
 
 #[test]

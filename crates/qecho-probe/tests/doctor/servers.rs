@@ -1,10 +1,13 @@
 //! Servers, who vouches for them, and middleboxes before them.
 
 use std::{
+    fs,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, LazyLock},
 };
 
+use qecho_cert::{Pin, TrustSettings, TrustVerifier};
 use qecho_packet::wire::Frame;
 use qecho_peer::{
     endpoint::{Endpoint, ServerConfig},
@@ -15,29 +18,25 @@ use qecho_peer::{
 use qecho_probe::doctor::{Door, Options, Report, Target, climb};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
-use rustls::{
-    RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
-    crypto::aws_lc_rs::default_provider,
-};
+use rustls::pki_types::CertificateDer;
 
 use crate::world::{Fate, Passing, Simulation};
 
 pub(crate) const HOST: &str = "example.com";
 pub(crate) const PORT: u16 = 4_433;
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Authority {
+pub(crate) fn authority(name: &str) -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name = named(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-static TRUSTED: LazyLock<Authority> = LazyLock::new(|| authority("Trusted CA"));
+pub(crate) static TRUSTED: LazyLock<Authority> = LazyLock::new(|| authority("Trusted CA"));
 
 fn named(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
@@ -45,40 +44,38 @@ fn named(name: &str) -> DistinguishedName {
     names
 }
 
-/// How a certificate is, or is not.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Certificate {
-    Good,
-    Expired,
-    OfOtherName,
-    OfUnknownAuthority,
+/// Returns what a good certificate says.
+pub(crate) fn good_params() -> CertificateParams {
+    let mut params = CertificateParams::new([HOST.to_owned()]).unwrap();
+    params.distinguished_name = named(HOST);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
 }
 
-/// Returns the settings of a server with such a certificate, that takes a protocol.
-pub(crate) fn config(certificate: Certificate, alpn: &[u8]) -> ServerConfig {
-    let name = match certificate {
-        Certificate::OfOtherName => "other.example",
-        _ => HOST,
-    };
-    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-    params.distinguished_name = named(name);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    if certificate == Certificate::Expired {
-        params.not_after = date_time_ymd(2020, 2, 1);
-    }
-    let key = KeyPair::generate().unwrap();
-    let signed = match certificate {
-        Certificate::OfUnknownAuthority => params.signed_by(&key, &authority("Unknown CA")),
-        _ => params.signed_by(&key, &TRUSTED),
-    };
-    let chain = vec![signed.unwrap().der().clone()];
+/// Returns the settings of a server that shows these certificates, its own first, and takes a
+/// protocol.
+pub(crate) fn config_with(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
     let mut tls = tls::ServerConfig::new(chain, &key.serialize_der(), []).unwrap();
-    tls.alpn = vec![alpn.to_vec()];
+    tls.alpn = vec![b"h3".to_vec()];
     ServerConfig::new(tls, 1)
 }
 
+/// Returns the settings of a server with a certificate of the trusted CA.
+pub(crate) fn config_of(params: &CertificateParams) -> ServerConfig {
+    let key = KeyPair::generate().unwrap();
+    let signed = params.signed_by(&key, &TRUSTED).unwrap();
+    config_with(vec![signed.der().clone()], &key)
+}
+
 pub(crate) fn good_config() -> ServerConfig {
-    config(Certificate::Good, b"h3")
+    config_of(&good_params())
+}
+
+/// Returns the settings of a good server that takes one protocol alone.
+pub(crate) fn config_taking(alpn: &[u8]) -> ServerConfig {
+    let mut config = good_config();
+    config.tls.alpn = vec![alpn.to_vec()];
+    config
 }
 
 pub(crate) fn good_server() -> SimulatedServer {
@@ -97,19 +94,24 @@ pub(crate) fn one(server: SimulatedServer) -> Simulation {
     Simulation::new().serve(&[at(ADDRESS)], server)
 }
 
-fn verifier() -> Arc<dyn ServerCertVerifier> {
-    let mut roots = RootCertStore::empty();
+/// File with the certificate of the CA that is trusted.
+static TRUSTED_FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let name = format!("trusted-{}.pem", std::process::id());
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let trusted: &rcgen::Certificate = (*TRUSTED).as_ref();
-    roots.add(trusted.der().clone()).unwrap();
-    let provider = Arc::new(default_provider());
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .unwrap()
+    fs::write(&path, trusted.pem()).unwrap();
+    path
+});
+
+pub(crate) fn verifier(pin: Option<Pin>) -> Arc<TrustVerifier> {
+    let files = vec![TRUSTED_FILE.clone()];
+    let settings = TrustSettings::default().with_ca_files(files).with_pin(pin);
+    TrustVerifier::new(settings).unwrap()
 }
 
 pub(crate) fn target(addresses: &[&str], doors: Vec<Door>) -> Target {
     let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-    Target::new(HOST, HOST, Ok(addresses), doors, verifier())
+    Target::new(HOST, HOST, Ok(addresses), doors, verifier(None))
 }
 
 pub(crate) fn chosen_door() -> Door {

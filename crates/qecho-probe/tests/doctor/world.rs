@@ -53,7 +53,7 @@ pub(crate) struct Simulation {
     /// The address from which IPv6 is sent.
     pub(crate) ipv6_source: &'static str,
     pub(crate) tcp: Vec<(SocketAddr, TcpAnswer)>,
-    pub(crate) announced: Result<Vec<String>, String>,
+    pub(crate) announced: Result<Vec<String>, io::ErrorKind>,
 }
 
 struct Shared {
@@ -109,7 +109,7 @@ impl Simulation {
             is_ipv6_routed: true,
             ipv6_source: "2001:db8::9",
             tcp: Vec::new(),
-            announced: Err("connection refused".into()),
+            announced: Err(io::ErrorKind::ConnectionRefused),
         }
     }
 
@@ -353,7 +353,7 @@ impl World for Simulation {
         _: &str,
         _: Duration,
     ) -> io::Result<Vec<String>> {
-        self.announced.clone().map_err(io::Error::other)
+        self.announced.clone().map_err(io::Error::from)
     }
 
     fn network(&mut self, remote: SocketAddr) -> io::Result<(Box<dyn Network>, Notes)> {

@@ -30,11 +30,7 @@ pub(super) fn find(suspect: &Suspect, dial: &DialArguments) -> Result<Target, Fa
     };
     let doors = doors(suspect, &dial.alpn);
     let host = place.host.clone();
-    let target = Target::new(host, server_name, addresses, doors, verifier);
-    Ok(match dial.insecure {
-        true => target.taking_any_certificate(),
-        false => target,
-    })
+    Ok(Target::new(host, server_name, addresses, doors, verifier))
 }
 
 /// Refuses an address of one link: what is tried would be sent without its zone, and not get there.

@@ -86,7 +86,8 @@ fn judge_alone(seen: &Seen) -> Option<Finding> {
     let failed = seen.tried.iter().filter(has_failed);
     let tried = failed.min_by_key(|tried| rank(&tried.reply))?;
     if is_not_announced(seen, tried) {
-        return Some(not_announced(seen, tried));
+        // What could not be read may well say that QUIC answers.
+        return (!seen.is_tls_old).then(|| not_announced(seen, tried));
     }
     let finding = match &tried.reply {
         Reply::Quic => return None,

@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qecho_cert::TrustVerifier;
 use qecho_io::host::{self, TcpConnection};
 use qecho_peer::network::Network;
-use rustls::client::danger::ServerCertVerifier;
 
 use super::{Dropped, Machine, Notes, Route, TcpAnswer, Told, World};
 use crate::remote::{Aside, PortNetwork, SharedObserver, Skipped};
@@ -25,7 +25,7 @@ use crate::remote::{Aside, PortNetwork, SharedObserver, Skipped};
 /// Where an address refuses datagrams at once, what would be waited for is skipped: for the world
 /// and all of its networks that time has passed then.
 pub struct HostWorld {
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    verifier: Option<Arc<TrustVerifier>>,
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
     skipped: Skipped,
@@ -45,7 +45,7 @@ impl HostWorld {
 
     /// Sets the judge of web servers' certificates; without one none is asked.
     #[must_use]
-    pub fn with_verifier(self, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+    pub fn with_verifier(self, verifier: Arc<TrustVerifier>) -> Self {
         Self {
             verifier: Some(verifier),
             ..self

@@ -1,4 +1,7 @@
-use super::{super::certificate::Shown, *};
+use super::{
+    super::certificate::{Refusal, ShownCertificate},
+    *,
+};
 
 /// Letters for what was tried: the usual ClientHello is u, a large one l, one without a name n,
 /// one of other protocols a, and one that asks for small datagrams s.
@@ -15,40 +18,42 @@ fn hello(letter: char) -> Hello {
     hello
 }
 
-/// Letters for what became of it: completed +, silent -, stalled ., unconfirmed :, the protocol refused !,
-/// the handshake refused x, the connection refused r, this side finds fault b, other versions v.
+/// Letters for what became of it: completed +, silent -, stalled ., only Retry R, unconfirmed :, the
+/// protocol refused !, the handshake refused x, the connection refused r, closed at once c, this
+/// side finds fault b, other versions v.
 fn outcome(letter: char) -> Outcome {
     match letter {
-        '+' => Outcome::Completed,
+        '+' => Outcome::Completed(Some(b"echo".to_vec())),
         '-' => Outcome::Silent,
         '.' => Outcome::Stalled,
+        'R' => Outcome::OnlyRetry,
         ':' => Outcome::Unconfirmed,
         '!' => Outcome::Refused(0x178, "closed".into()),
         'x' => Outcome::Refused(0x128, "closed".into()),
         'r' => Outcome::Refused(CONNECTION_REFUSED, "the server closed".into()),
+        'c' => Outcome::Closed("the server closed at once".into()),
         'b' => Outcome::Broken("this side finds fault".into()),
-        'v' => Outcome::OtherVersions(vec![2]),
+        'v' => Outcome::OtherVersions(vec![0x1a2a_3a4a, 0xff00_001d, 0x6b33_43cf]),
         letter => panic!("{letter} is no outcome"),
     }
 }
 
-fn seen(tried: &str) -> Seen {
+fn attempts(tried: &str) -> Attempts {
     let letters: Vec<char> = tried.chars().filter(|it| *it != ' ').collect();
     let tried = letters.chunks(2).map(|it| (hello(it[0]), outcome(it[1])));
-    let tried: Vec<_> = tried.collect();
-    let is_other =
-        |(it, outcome): &(Hello, Outcome)| *it == hello('a') && *outcome == Outcome::Completed;
-    Seen {
+    Attempts {
         host: "example.com".into(),
-        taken: tried.iter().any(is_other).then(|| Some(b"echo".to_vec())),
-        tried,
+        tried: tried.collect(),
         is_alpn_chosen: true,
-        ..Seen::default()
+        ..Attempts::default()
     }
 }
 
-fn causes(seen: &Seen) -> Vec<Cause> {
-    judge(seen).iter().map(|finding| finding.cause).collect()
+fn causes(attempts: &Attempts) -> Vec<Cause> {
+    judge(attempts)
+        .iter()
+        .map(|finding| finding.cause)
+        .collect()
 }
 
 #[test]
@@ -82,6 +87,9 @@ fn what_fails_passes_with_one_thing_changed_and_fails_again_is_a_cause() {
         ("u. u. u. s. n.", Some(Cause::StalledAfterReply)),
         ("u: u. u: s. n.", Some(Cause::StalledAfterReply)),
         ("u: u: u: s: n:", Some(Cause::BlackholeAfterHandshake)),
+        ("uR uR uR uR", Some(Cause::StalledAfterReply)),
+        ("uc uc", Some(Cause::HandshakeRefused)),
+        ("uc", None),
         ("u: u+ l+", None),
         ("u. u. u. s+", None),
         ("ux ax nx ux", Some(Cause::HandshakeRefused)),
@@ -97,7 +105,7 @@ fn what_fails_passes_with_one_thing_changed_and_fails_again_is_a_cause() {
         ("u- u- n- a- u-", None),
     ] {
         let expected = Vec::from_iter(expected);
-        assert_eq!(causes(&seen(tried)), expected, "{tried}");
+        assert_eq!(causes(&attempts(tried)), expected, "{tried}");
     }
 }
 
@@ -108,17 +116,17 @@ fn a_server_ignores_us_only_if_it_still_tells_its_versions() {
         (Some(false), vec![]),
         (None, vec![]),
     ] {
-        let mut seen = seen("u- u- n- a- u-");
-        seen.negotiates = negotiates;
-        assert_eq!(causes(&seen), expected);
+        let mut attempts = attempts("u- u- n- a- u-");
+        attempts.negotiates = negotiates;
+        assert_eq!(causes(&attempts), expected);
     }
 }
 
 #[test]
 fn a_protocol_that_was_guessed_is_nobodys_fault() {
-    let mut seen = seen("u! a+ u!");
-    seen.is_alpn_chosen = false;
-    assert!(causes(&seen).is_empty());
+    let mut attempts = attempts("u! a+ u!");
+    attempts.is_alpn_chosen = false;
+    assert!(causes(&attempts).is_empty());
 }
 
 #[test]
@@ -130,9 +138,9 @@ fn a_server_that_serves_others_than_it_is_asked_for_has_not_completed() {
         ("u. u. u. s+ u.", false),
         ("u- u- n- a-", false),
     ] {
-        assert_eq!(seen(tried).has_completed(), expected, "{tried}");
+        assert_eq!(attempts(tried).has_completed(), expected, "{tried}");
     }
-    let mut refused = seen("ux ax n+ ux");
+    let mut refused = attempts("ux ax n+ ux");
     refused.is_alpn_chosen = false;
     assert_eq!(causes(&refused), [Cause::HandshakeRefused]);
 }
@@ -142,25 +150,57 @@ fn a_refusal_is_told_with_the_words_of_the_server() {
     for (tried, words) in [
         ("ur ur", "the server closed"),
         ("ub ub", "this side finds fault"),
+        ("uc uc", "keeps no connection: the server closed at once"),
     ] {
-        let findings = judge(&seen(tried));
+        let findings = judge(&attempts(tried));
         assert!(findings[0].sentence.contains(words), "{findings:?}");
     }
 }
 
 #[test]
 fn a_certificate_is_refused_for_what_the_verifier_says_of_it() {
-    let mut seen = seen("u+ l+");
-    seen.certificate = Some(Shown::default());
-    assert!(causes(&seen).is_empty());
-    let shown = seen.certificate.as_mut().expect("it was shown");
-    shown.why_not = Some("it expired on 2020-02-01".into());
-    assert_eq!(causes(&seen), [Cause::CertificateRefused]);
+    let mut attempts = attempts("u+ l+");
+    attempts.certificate = Some(ShownCertificate::default());
+    assert!(causes(&attempts).is_empty());
+    let shown = attempts.certificate.as_mut().expect("it was shown");
+    shown.refusal = Some(Refusal {
+        reason: "the certificate expired on 2020-02-01".into(),
+        advice: "check the clock".into(),
+    });
+    let findings = judge(&attempts);
+    assert_eq!(findings[0].cause, Cause::CertificateRefused);
+    let expected = "example.com cannot be trusted: the certificate expired on 2020-02-01.";
+    assert_eq!(findings[0].sentence, expected);
+    assert_eq!(findings[0].advice, "Check the clock.");
+}
+
+#[test]
+fn who_speaks_other_versions_alone_is_told_with_those_that_somebody_speaks() {
+    let findings = judge(&attempts("uv uv"));
+    let expected = "example.com speaks QUIC version draft-29, 2 only: version 1 is asked for.";
+    assert_eq!(findings[0].sentence, expected);
+}
+
+#[test]
+fn a_protocol_that_is_refused_is_told_with_what_is_taken() {
+    for (tried, expected) in [
+        (
+            "u! a+ u!",
+            "example.com does not take ALPN h3, but ALPN echo.",
+        ),
+        ("u! a! u!", "example.com does not take ALPN h3."),
+    ] {
+        assert_eq!(judge(&attempts(tried))[0].sentence, expected);
+    }
+    let mut without = attempts("u! a+ u!");
+    without.tried[1].1 = Outcome::Completed(None);
+    let expected = "example.com does not take ALPN h3, but connections without ALPN.";
+    assert_eq!(judge(&without)[0].sentence, expected);
 }
 
 #[test]
 fn evidence_counts_what_repeats() {
-    let lines = seen("u- u- n+ u-").evidence();
+    let lines = attempts("u- u- n+ u-").evidence();
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(lines[0].ends_with("(2 times)"), "{lines:?}");
 }

@@ -20,6 +20,7 @@ fn seen(tried: Vec<Tried>) -> Seen {
         tried,
         others: Vec::new(),
         is_announced: None,
+        is_tls_old: false,
     }
 }
 

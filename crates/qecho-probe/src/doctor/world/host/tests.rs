@@ -7,11 +7,11 @@ use std::{
     thread,
 };
 
+use qecho_cert::{Pin, TrustSettings};
 use qecho_packet::{DatagramObserver, ObservedDatagram};
 use qecho_peer::network::{Ecn, PathId};
 use rustls::{
-    RootCertStore, ServerConfig, ServerConnection, StreamOwned, client::WebPkiServerVerifier,
-    crypto::aws_lc_rs, pki_types::PrivateKeyDer,
+    ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs, pki_types::PrivateKeyDer,
 };
 
 use super::*;
@@ -129,16 +129,13 @@ fn this_host_tells_what_it_can_do() {
 }
 
 /// Web server for one connection, and the judge who trusts it.
-fn web_server(answer: &'static [u8]) -> (SocketAddr, Arc<dyn ServerCertVerifier>) {
+fn web_server(answer: &'static [u8]) -> (SocketAddr, Arc<TrustVerifier>) {
     let names = ["localhost".to_owned()];
     let identity = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let certificate = identity.cert.der().clone();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).expect("it is an anchor");
+    let pin = Pin::of_certificate(&certificate).expect("it has a key");
+    let verifier = TrustVerifier::new(TrustSettings::default().with_pin(pin)).expect("a pin");
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(roots);
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-    let verifier = verifier.build().expect("it has anchors");
     let key = PrivateKeyDer::try_from(identity.signing_key.serialize_der()).expect("a key");
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -194,16 +191,30 @@ fn a_web_server_that_cannot_be_asked_is_an_error_in_words() {
     let (address, _) = web_server(answer);
     let (_, stranger) = web_server(answer);
     let words = ask(address, Arc::clone(&stranger), "localhost", PATIENCE);
-    assert!(words.contains("certificate"), "{words}");
-    let (address, verifier) = web_server(answer);
-    let words = ask(address, verifier, "example.com", PATIENCE);
-    assert!(words.contains("certificate"), "{words}");
+    assert!(
+        words.starts_with("the server's key has pin sha256:"),
+        "{words}"
+    );
     let (address, verifier) = web_server(b"220 mail.example.com ESMTP\r\n");
     let words = ask(address, verifier, "localhost", PATIENCE);
     assert!(words.contains("not HTTP"), "{words}");
     let (address, verifier) = web_server(b"HTTP/1.1 200 OK\r\n");
     let words = ask(address, verifier, "localhost", PATIENCE);
     assert!(words.contains("ends before"), "{words}");
+    // The record of a fatal alert protocol_version (RFC 8446 §6), and no TLS at all.
+    for (said, expected) in [
+        (&[21, 3, 3, 0, 2, 2, 70][..], "it speaks no TLS 1.3"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS"),
+    ] {
+        let (listener, address) = listener();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("it comes");
+            let _ = stream.read(&mut [0; 2_000]).expect("it says something");
+            stream.write_all(said).expect("it leaves");
+        });
+        let words = ask(address, Arc::clone(&stranger), "localhost", PATIENCE);
+        assert_eq!(words, expected);
+    }
     let (_listener, address) = listener();
     let patience = Duration::from_millis(50);
     let words = ask(address, stranger, "localhost", patience);
