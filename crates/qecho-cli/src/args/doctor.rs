@@ -41,8 +41,8 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "HOST[:PORT]", value_parser = suspect, requires = "host")]
     pub(crate) control: Option<Suspect>,
 
-    /// Time in which an answer must come
-    #[arg(long, value_name = "TIME", value_parser = super::positive_duration, default_value = "3s")]
+    /// Time in which an answer must come: 1s at least
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "3s")]
     pub(crate) timeout: Duration,
 
     #[command(flatten)]
@@ -98,6 +98,17 @@ fn page(text: &str) -> Result<PathBuf, String> {
     match ending.is_some_and(|ending| ending == "html") {
         true => Ok(text.into()),
         false => Err("name a file that ends in .html".into()),
+    }
+}
+
+/// Reads a time for which an answer is waited for.
+fn timeout(text: &str) -> Result<Duration, String> {
+    match super::positive_duration(text)? {
+        // RFC 9002 §6.2.2: no client takes its first packet for lost earlier.
+        time if time < Duration::from_secs(1) => {
+            Err("it must be 1s at least: a server that is far away would be called silent".into())
+        }
+        time => Ok(time),
     }
 }
 

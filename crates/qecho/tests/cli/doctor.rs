@@ -27,6 +27,7 @@ fn what_cannot_be_tried_is_said_in_one_line() {
         ("localhost:0", "nobody can be reached on port 0"),
         ("https://localhost", "without a scheme"),
         ("localhost --timeout 0", "it must be more than 0"),
+        ("localhost --timeout 1ns", "it must be 1s at least"),
         ("localhost --output a.pdf", "name a file that ends in .html"),
         ("--nat", "HOST[:PORT]"),
         ("--control localhost", "HOST[:PORT]"),
