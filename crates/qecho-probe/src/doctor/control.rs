@@ -60,7 +60,15 @@ impl Cause {
     fn is_alike(self, report: &Report, control: &Report) -> bool {
         match self {
             // Each server may be as it is.
-            Self::AlpnRefused | Self::H3NotAnnounced | Self::UdpRefused => false,
+            Self::AlpnRefused
+            | Self::HandshakeRefused
+            | Self::H3NotAnnounced
+            | Self::UdpRefused => false,
+            // Whoever is in between shows certificates of its own issuer.
+            Self::CertificateRefused => {
+                let issuer = |report| fact(report, Rung::Handshake, "certificate_issuer");
+                issuer(report).is_some() && issuer(report) == issuer(control)
+            }
             Self::FamilyBroken => {
                 let others = broken_families(control);
                 let mut families = broken_families(report).into_iter();
@@ -168,12 +176,6 @@ mod tests {
                 FaultSide::Server,
             ),
             (CertificateRefused, &[], Passed, FaultSide::Server),
-            (
-                CertificateRefused,
-                &[CertificateRefused],
-                Failed,
-                FaultSide::Network,
-            ),
             (Loss, &[], Passed, FaultSide::Untold),
             (NatForgets, &[], Passed, FaultSide::Untold),
             (RouteTooSmall, &[], Passed, FaultSide::Untold),
@@ -213,9 +215,24 @@ mod tests {
     }
 
     #[test]
+    fn certificates_are_the_networks_only_if_they_are_of_one_issuer() {
+        let shows = |issuer: &str| {
+            let mut report = report(&[Cause::CertificateRefused], RungResult::Failed);
+            report.rungs[1].fact("certificate_issuer", issuer);
+            report
+        };
+        for (issuer, side) in [
+            ("CN=Proxy", FaultSide::Network),
+            ("CN=Other", FaultSide::Untold),
+        ] {
+            assert_eq!(compare(&shows("CN=Proxy"), &shows(issuer)), side);
+        }
+    }
+
+    #[test]
     fn what_each_server_may_have_for_itself_is_not_the_networks() {
-        use Cause::{AlpnRefused, H3NotAnnounced, NameBlocked, UdpRefused};
-        for cause in [AlpnRefused, H3NotAnnounced, UdpRefused] {
+        use Cause::{AlpnRefused, H3NotAnnounced, HandshakeRefused, NameBlocked, UdpRefused};
+        for cause in [AlpnRefused, H3NotAnnounced, HandshakeRefused, UdpRefused] {
             let sick = report(&[cause], RungResult::Failed);
             assert_eq!(compare(&sick, &sick), FaultSide::Untold, "{cause}");
         }
