@@ -1,8 +1,8 @@
-//! Key exchange: X25519, P-256, and X25519 beside ML-KEM-768 (RFC 8446 §4.2.8.2,
+//! Key exchange: X25519, P-256, P-384, and X25519 beside ML-KEM-768 (RFC 8446 §4.2.8.2,
 //! draft-ietf-tls-ecdhe-mlkem).
 
 use aws_lc_rs::{
-    agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519},
+    agreement::{self, ECDH_P256, ECDH_P384, PrivateKey, UnparsedPublicKey, X25519},
     error::Unspecified,
     kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768},
 };
@@ -22,18 +22,26 @@ pub enum Group {
     X25519,
     /// secp256r1, also called P-256.
     Secp256r1,
+    /// secp384r1, also called P-384.
+    Secp384r1,
     /// X25519MLKEM768.
     X25519MlKem768,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::X25519, Self::Secp256r1, Self::X25519MlKem768];
+    const ALL: [Self; 4] = [
+        Self::X25519,
+        Self::Secp256r1,
+        Self::Secp384r1,
+        Self::X25519MlKem768,
+    ];
 
     /// Returns the number that the registry has for it.
     pub fn number(self) -> u16 {
         match self {
             Self::X25519 => 0x001d,
             Self::Secp256r1 => 0x0017,
+            Self::Secp384r1 => 0x0018,
             Self::X25519MlKem768 => 0x11ec,
         }
     }
@@ -110,11 +118,15 @@ pub(super) fn respond(
 
 fn private_key(group: Group, random: &mut StdRng) -> PrivateKey {
     let algorithm = algorithm(group);
+    let length = match group {
+        Group::Secp384r1 => 48,
+        _ => 32,
+    };
     // One of 2^32 draws is no private key of P-256: it is above the group's order.
     loop {
-        let mut bytes = [0; 32];
-        random.fill_bytes(&mut bytes);
-        if let Ok(key) = PrivateKey::from_private_key(algorithm, &bytes) {
+        let mut bytes = [0; 48];
+        random.fill_bytes(&mut bytes[..length]);
+        if let Ok(key) = PrivateKey::from_private_key(algorithm, &bytes[..length]) {
             return key;
         }
     }
@@ -128,7 +140,7 @@ fn public_key(key: &PrivateKey) -> Vec<u8> {
 /// Agrees on a secret, which RFC 8446 §7.4.2 wants to be none if it is zero.
 fn agree(key: &PrivateKey, share: &[u8]) -> Option<Vec<u8>> {
     // aws-lc takes compressed points and others, RFC 8446 §4.2.8.2 uncompressed ones alone.
-    let is_point = key.algorithm() != &ECDH_P256 || share.first() == Some(&0x04);
+    let is_point = key.algorithm() == &X25519 || share.first() == Some(&0x04);
     if !is_point {
         return None;
     }
@@ -140,5 +152,6 @@ fn algorithm(group: Group) -> &'static agreement::Algorithm {
     match group {
         Group::X25519 | Group::X25519MlKem768 => &X25519,
         Group::Secp256r1 => &ECDH_P256,
+        Group::Secp384r1 => &ECDH_P384,
     }
 }

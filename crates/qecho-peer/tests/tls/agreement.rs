@@ -33,9 +33,10 @@ const SUITES: [(Suite, SupportedCipherSuite); 3] = [
     ),
 ];
 
-const GROUPS: [(Group, &dyn rustls::crypto::SupportedKxGroup); 3] = [
+const GROUPS: [(Group, &dyn rustls::crypto::SupportedKxGroup); 4] = [
     (Group::X25519, kx_group::X25519),
     (Group::Secp256r1, kx_group::SECP256R1),
+    (Group::Secp384r1, kx_group::SECP384R1),
     (Group::X25519MlKem768, kx_group::X25519MLKEM768),
 ];
 
@@ -144,6 +145,7 @@ fn a_server_asks_for_a_share_of_the_group_that_it_speaks() {
                 first,
                 kx_group::X25519,
                 kx_group::SECP256R1,
+                kx_group::SECP384R1,
                 kx_group::X25519MLKEM768,
             ];
             let theirs = world.their_client_config(provider(Some(their_suite), &groups));
