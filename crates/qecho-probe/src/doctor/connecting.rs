@@ -1,10 +1,6 @@
 //! Connections that are tried: with which ClientHello, and what became of it.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use qecho_cert::TrustVerifier;
 use qecho_packet::{
@@ -16,7 +12,7 @@ use qecho_peer::{
     endpoint::{ClientConfig, Ended, Endpoint, integer_value},
     received::{Close, Unopened},
     script::{Opened, Probe},
-    tls::Group,
+    tls::{Group, TlsRule},
 };
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,
@@ -146,7 +142,8 @@ pub(crate) struct Attempt {
     pub(crate) outcome: Outcome,
     pub(crate) probe: Probe<'static>,
     pub(crate) notes: Notes,
-    /// Time from the first datagram to the first answer: a bound of the round-trip time.
+    /// Time from the sending of the first datagrams to the first answer: a bound of the round-trip
+    /// time.
     pub(crate) answered_after: Option<Duration>,
     /// Time until the handshake came to its end, if it did.
     pub(crate) took: Duration,
@@ -222,6 +219,8 @@ impl Hello {
         let mut config = config
             .map_err(|_| format!("no certificate can have the name {}", target.server_name))?;
         config.tls.alpn.clone_from(&self.alpn);
+        // As browsers do: a server that wants it asks for a share.
+        config.tls.groups.push(Group::Secp384r1);
         match self.name {
             AskedName::Own => {}
             AskedName::None => config.tls.server_name = None,
@@ -258,7 +257,9 @@ pub(crate) fn connect(
     let (network, notes) = world.network(remote).map_err(|error| error.to_string())?;
     let mut probe = Probe::client(network, config);
     probe.patience = patience;
-    let began = probe.now();
+    // What it takes to make the ClientHello is no part of the time that an answer takes.
+    probe.flush();
+    let asked = probe.now();
     let opened = probe.open();
     let record = probe.endpoint().record();
     let unopened = record.unopened.iter();
@@ -270,11 +271,11 @@ pub(crate) fn connect(
         true => 0,
         false => record.directed(Direction::Received).count(),
     };
-    let answered_after = first(&probe, Direction::Received)
-        .zip(first(&probe, Direction::Sent))
+    let answered = record.directed(Direction::Received).next();
+    let answered_after = answered
         .filter(|_| has_answered)
-        .map(|(answered, asked)| answered.duration_since(asked));
-    let took = probe.now().duration_since(began);
+        .map(|answer| answer.at.saturating_duration_since(asked));
+    let took = probe.now().duration_since(asked);
     let outcome = outcome(&probe, opened, has_answered);
     Ok(Attempt {
         outcome,
@@ -344,11 +345,6 @@ fn has_unopened_answer(probe: &Probe<'_>) -> bool {
         .any(|id| ids.iter().any(|issued| *issued.id == *id))
 }
 
-fn first(probe: &Probe<'_>, direction: Direction) -> Option<Instant> {
-    let mut datagrams = probe.endpoint().record().directed(direction);
-    datagrams.next().map(|datagram| datagram.at)
-}
-
 fn outcome(probe: &Probe<'_>, opened: Opened, has_answered: bool) -> Outcome {
     match opened {
         Opened::Confirmed => Outcome::Completed(agreed_protocol(probe)),
@@ -370,7 +366,7 @@ fn agreed_protocol(probe: &Probe<'_>) -> Option<Vec<u8>> {
 fn closed(close: &Close) -> Outcome {
     let words = close_words(close);
     Outcome::Closed(format!(
-        "the handshake completes, and the server {words} at once"
+        "the handshake completes, and at once the server {words}"
     ))
 }
 
@@ -378,6 +374,11 @@ fn closed(close: &Close) -> Outcome {
 fn unfinished(probe: &Probe<'_>, has_answered: bool) -> Outcome {
     let endpoint = probe.endpoint();
     if let Some(error) = endpoint.tls_error() {
+        if error.rule == Some(TlsRule::AlpnAgreed) {
+            let words =
+                "the server agrees to no application protocol, which a client has to refuse";
+            return Outcome::Refused(NO_APPLICATION_PROTOCOL, words.into());
+        }
         return Outcome::Broken(format!("this side finds fault: {error}"));
     }
     let record = endpoint.record();
@@ -387,7 +388,9 @@ fn unfinished(probe: &Probe<'_>, has_answered: bool) -> Outcome {
         .iter()
         .filter(|it| it.why == Unopened::Unexpected);
     let ignored = ignored.find_map(|packet| match packet.header.as_ref()?.packet_type {
-        PacketType::VersionNegotiation => Some("it negotiates the version that it was asked for"),
+        PacketType::VersionNegotiation => {
+            Some("its Version Negotiation lists the version that was asked for")
+        }
         PacketType::Retry if endpoint.retry_source().is_none() => {
             Some("its Retry is not authentic")
         }

@@ -293,9 +293,12 @@ impl Prober<'_, '_> {
             alpn: alpn.iter().cloned().collect(),
             ..hello.clone()
         };
+        // A server that is slow is slow each time.
+        let took = self.attempts.slow.map(|(_, took)| took).unwrap_or_default();
         Some(Way {
             address: self.climb.reached.as_ref()?.0,
             config: hello.config(self.climb.target?).ok()?,
+            patience: self.climb.patience() + took,
         })
     }
 }

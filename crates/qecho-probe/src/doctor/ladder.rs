@@ -167,6 +167,8 @@ pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     /// Settings that work, with a certificate that is looked at but not insisted on.
     pub(crate) config: ClientConfig,
+    /// Time for which a handshake is waited for.
+    pub(crate) patience: Duration,
 }
 
 impl Way {
@@ -174,14 +176,13 @@ impl Way {
     pub(crate) fn connect(
         &self,
         world: &mut dyn World,
-        patience: Duration,
         edit: &dyn Fn(&mut ClientConfig),
     ) -> Option<(Probe<'static>, Notes)> {
         let mut config = self.config.clone();
         // Another seed makes other connection IDs.
         config.seed = RandomState::new().hash_one(self.address);
         edit(&mut config);
-        let attempt = connecting::connect(world, self.address, config, patience).ok()?;
+        let attempt = connecting::connect(world, self.address, config, self.patience).ok()?;
         if !attempt.probe.endpoint().is_complete() {
             attempt.close();
             return None;
@@ -314,10 +315,8 @@ fn climb_reached(
         return RungReport::new(rung, RungResult::Untold);
     };
     let remote = way.address;
-    let patience = connecting::patience(climb.options.patience, climb.round_trip);
-    let mut connect = |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig)| {
-        way.connect(world, patience, edit)
-    };
+    let mut connect =
+        |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig)| way.connect(world, edit);
     let mut routes = climb.routes.iter();
     let route = routes.find(|(address, _)| *address == remote.ip());
     let mut reached = Reached {

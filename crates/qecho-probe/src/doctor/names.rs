@@ -156,7 +156,13 @@ fn ask(climb: &mut Climb<'_>, report: &mut RungReport) {
         let announced = values.map(|values| Announced::read(&values));
         climb.announced = Some(announced.map_err(|error| NotAnnounced {
             is_tls_old: error.kind() == io::ErrorKind::Unsupported,
-            words: error.to_string(),
+            words: match error.kind() {
+                io::ErrorKind::ConnectionRefused => {
+                    format!("nobody listens on TCP port {WEB_PORT}")
+                }
+                io::ErrorKind::TimedOut => "no answer".into(),
+                _ => error.to_string(),
+            },
         }));
         if is_answered || climb.world.is_stopped() {
             break;
@@ -175,10 +181,7 @@ fn ask(climb: &mut Climb<'_>, report: &mut RungReport) {
              HTTP/3"
                 .into()
         }
-        Some(Err(why)) => format!(
-            "no web server tells by TLS 1.3 whether there is HTTP/3: {}",
-            why.words
-        ),
+        Some(Err(why)) => format!("no web server tells whether there is HTTP/3: {}", why.words),
         None => return,
     };
     report.say(line);

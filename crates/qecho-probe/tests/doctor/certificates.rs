@@ -122,11 +122,10 @@ fn a_certificate_that_is_not_good_for_the_server_is_told_with_what_to_do() {
 fn a_certificate_that_nobody_vouches_for_is_told_with_what_to_do() {
     let is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let why = "issuer is not trusted (CN=Unknown CA)";
-    is_told(
-        of_unknown_authority(),
-        why,
-        "Give the server's CA with --ca FILE",
-    );
+    let advice = "Give the server's CA with --ca FILE";
+    is_told(of_unknown_authority(), why, advice);
+    let advice = "if that issuer is an intermediate CA, let the server show";
+    is_told(of_unknown_authority(), why, advice);
     let why = "the certificate is self-signed";
     is_told(self_signed(|_| {}), why, "Accept exactly this key");
     is_told(

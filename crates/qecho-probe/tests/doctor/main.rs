@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod certificates;
+mod handshakes;
 mod healthy;
 mod promised;
 mod servers;

@@ -320,7 +320,7 @@ fn refused(host: &str, last: &Outcome) -> Finding {
         Outcome::Refused(HANDSHAKE_FAILURE, _) => (
             format!("The handshake with {host} is broken off: {words}."),
             "Look at the server's log: most often both sides have no group, cipher suite or \
-             signature scheme in common. Offered are X25519 and P-256, and what TLS 1.3 demands.",
+             signature scheme in common. Offered are X25519, P-256 and P-384, and what TLS 1.3 demands.",
         ),
         Outcome::Closed(_) => (
             format!("{host} keeps no connection: {words}."),
