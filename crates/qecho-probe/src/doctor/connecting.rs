@@ -1,141 +1,31 @@
 //! Connections that are tried: with which ClientHello, and what became of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod hello;
+mod outcome;
 
-use qecho_cert::TrustVerifier;
-use qecho_packet::{
-    Direction, TransportParameters,
-    close::NO_APPLICATION_PROTOCOL,
-    wire::{PacketType, version_name},
-};
+use std::{net::SocketAddr, time::Duration};
+
+use qecho_packet::Direction;
 use qecho_peer::{
-    endpoint::{ClientConfig, Ended, Endpoint, integer_value},
-    received::{Close, Unopened},
-    script::{Opened, Probe},
-    tls::{Group, TlsRule},
-};
-use rustls::{
-    DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    endpoint::{ClientConfig, Endpoint},
+    received::Unopened,
+    script::Probe,
 };
 
+pub(crate) use self::{
+    hello::{AskedName, Hello},
+    outcome::Outcome,
+};
 use super::{
-    Target, World,
+    World,
     world::{Notes, Told},
 };
-use crate::{conform::close_words, remote};
 
 /// Round-trip times that are waited for beside the time of the options: a handshake with a Retry
 /// takes three until it is confirmed, and some may be lost.
 const ROUND_TRIPS: u32 = 8;
-/// Bytes of UDP payload that every path carries (RFC 9000 §14).
-const PAYLOAD_MIN: u64 = 1_200;
 /// Time in which an application that takes no connection closes it.
 const CLOSE_WAIT: Duration = Duration::from_millis(50);
-/// A name that no server has (RFC 6761 §6.4).
-const OTHER_NAME: &str = "other.invalid";
-
-/// The name that a ClientHello asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AskedName {
-    /// The server's.
-    Own,
-    /// None.
-    None,
-    /// One that nobody has.
-    Other,
-}
-
-/// A ClientHello, as far as it is varied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hello {
-    pub(crate) name: AskedName,
-    /// Protocols that it offers; without any it has no such extension.
-    pub(crate) alpn: Vec<Vec<u8>>,
-    /// Whether it needs two datagrams, by a share of X25519MLKEM768.
-    pub(crate) is_large: bool,
-    /// Whether it asks the server for datagrams of 1,200 bytes at most.
-    pub(crate) asks_small: bool,
-}
-
-/// What became of a ClientHello.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The handshake was confirmed, with the application protocol that was agreed on, if one was.
-    Completed(Option<Vec<u8>>),
-    /// The server closed during the handshake, with a code and its words.
-    Refused(u64, String),
-    /// The handshake was confirmed, and the server's application closed at once, in words.
-    Closed(String),
-    /// The server speaks other versions.
-    OtherVersions(Vec<u32>),
-    /// The handshake ended by itself, in words.
-    Broken(String),
-    /// The server answered, and the handshake did not complete.
-    Stalled,
-    /// The server answered by a Retry, and not at all to what that asked for.
-    OnlyRetry,
-    /// The handshake completed, and the server did not confirm it.
-    Unconfirmed,
-    /// There was no answer.
-    Silent,
-}
-
-impl Outcome {
-    pub(crate) fn is_completed(&self) -> bool {
-        matches!(self, Self::Completed(_))
-    }
-
-    /// Tells whether the server does not take the application protocol.
-    pub(crate) fn is_alpn_refused(&self) -> bool {
-        matches!(self, Self::Refused(NO_APPLICATION_PROTOCOL, _))
-    }
-
-    /// Says what happened, as the end of a sentence.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Completed(None) => "the handshake completes without ALPN".into(),
-            Self::Completed(Some(alpn)) => {
-                format!("the handshake completes with ALPN {}", alpn.escape_ascii())
-            }
-            Self::Refused(_, words) | Self::Closed(words) | Self::Broken(words) => words.clone(),
-            Self::OtherVersions(versions) => {
-                format!("the server speaks {}", version_words(versions))
-            }
-            Self::Stalled => "the server answers, and the handshake does not complete".into(),
-            Self::OnlyRetry => "the server answers by Retry alone".into(),
-            Self::Unconfirmed => "the handshake completes, and nothing comes after it".into(),
-            Self::Silent => "no answer".into(),
-        }
-    }
-
-    /// Tells whether it ended by waiting, after an answer.
-    pub(crate) fn is_stalled(&self) -> bool {
-        matches!(self, Self::Stalled | Self::OnlyRetry | Self::Unconfirmed)
-    }
-
-    /// Tells whether it ended by waiting.
-    pub(crate) fn is_lost(&self) -> bool {
-        *self == Self::Silent || self.is_stalled()
-    }
-}
-
-/// Names the versions of a Version Negotiation packet, but for those that nobody speaks.
-fn version_words(versions: &[u32]) -> String {
-    /// Versions that are named.
-    const NAMED_MAX: usize = 6;
-    // RFC 9000 §15: 0x?a?a?a?a exercises version negotiation.
-    let spoken = versions
-        .iter()
-        .filter(|it| **it & 0x0f0f_0f0f != 0x0a0a_0a0a);
-    let name = |version: &u32| version_name(*version).unwrap_or(format!("{version:#010x}"));
-    let names: Vec<_> = spoken.map(name).take(NAMED_MAX).collect();
-    match names.is_empty() {
-        true => "other versions, and names none".into(),
-        false => format!("QUIC version {} only", names.join(", ")),
-    }
-}
 
 /// A connection that was tried.
 pub(crate) struct Attempt {
@@ -149,94 +39,6 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
     /// Datagrams of the server's address that are no QUIC.
     pub(crate) junk: usize,
-}
-
-/// Lets every handshake go on: the verifier remembers what it thinks of the certificate.
-#[derive(Debug)]
-struct LenientVerifier(Arc<TrustVerifier>);
-
-impl ServerCertVerifier for LenientVerifier {
-    fn verify_server_cert(
-        &self,
-        own: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let _ = self.0.verify_server_cert(own, others, name, ocsp, now);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        // The first failure is the one that a client would meet.
-        if self.0.failure().is_none() {
-            let _ = self
-                .0
-                .verify_tls13_signature(message, certificate, signature);
-        }
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-impl Hello {
-    /// Returns a usual ClientHello of one datagram.
-    pub(crate) fn usual(alpn: Option<&[u8]>) -> Self {
-        Self {
-            name: AskedName::Own,
-            alpn: alpn.into_iter().map(Into::into).collect(),
-            is_large: false,
-            asks_small: false,
-        }
-    }
-
-    /// Returns the settings of a client that sends it.
-    ///
-    /// # Errors
-    /// No certificate can have the target's name, in words.
-    pub(crate) fn config(&self, target: &Target) -> Result<ClientConfig, String> {
-        let verifier = Arc::new(LenientVerifier(Arc::clone(&target.verifier)));
-        let config = remote::client(&target.server_name, None, verifier);
-        let mut config = config
-            .map_err(|_| format!("no certificate can have the name {}", target.server_name))?;
-        config.tls.alpn.clone_from(&self.alpn);
-        // As browsers do: a server that wants it asks for a share.
-        config.tls.groups.push(Group::Secp384r1);
-        match self.name {
-            AskedName::Own => {}
-            AskedName::None => config.tls.server_name = None,
-            AskedName::Other => config.tls.server_name = Some(OTHER_NAME.into()),
-        }
-        if self.is_large {
-            config.tls.groups.insert(0, Group::X25519MlKem768);
-            config.tls.shares.insert(0, Group::X25519MlKem768);
-        }
-        if self.asks_small {
-            let id = TransportParameters::MAX_UDP_PAYLOAD_SIZE;
-            config.parameters.retain(|(other, _)| *other != id);
-            config.parameters.push((id, integer_value(PAYLOAD_MIN)));
-        }
-        Ok(config)
-    }
 }
 
 /// Returns the time after which an answer is not waited for any more.
@@ -276,7 +78,7 @@ pub(crate) fn connect(
         .filter(|_| has_answered)
         .map(|answer| answer.at.saturating_duration_since(asked));
     let took = probe.now().duration_since(asked);
-    let outcome = outcome(&probe, opened, has_answered);
+    let outcome = Outcome::of(&probe, opened, has_answered);
     Ok(Attempt {
         outcome,
         probe,
@@ -303,7 +105,7 @@ impl Attempt {
         if let (Outcome::Completed(_), Some(close)) =
             (&self.outcome, self.probe.endpoint().closed())
         {
-            self.outcome = closed(close);
+            self.outcome = Outcome::closed(close);
         }
     }
 
@@ -343,66 +145,6 @@ fn has_unopened_answer(probe: &Probe<'_>) -> bool {
     unopened
         .filter_map(|packet| long_destination(&packet.bytes))
         .any(|id| ids.iter().any(|issued| *issued.id == *id))
-}
-
-fn outcome(probe: &Probe<'_>, opened: Opened, has_answered: bool) -> Outcome {
-    match opened {
-        Opened::Confirmed => Outcome::Completed(agreed_protocol(probe)),
-        // Its application sees the connection before this side knows that it is confirmed.
-        Opened::Refused(close) if close.application => closed(&close),
-        Opened::Refused(close) => {
-            Outcome::Refused(close.code, format!("the server {}", close_words(&close)))
-        }
-        Opened::Ended(Ended::VersionNegotiation(versions)) => Outcome::OtherVersions(versions),
-        Opened::Ended(Ended::Reset) => Outcome::Broken("the server resets it".into()),
-        Opened::Ended(_) | Opened::Unfinished | Opened::Silent => unfinished(probe, has_answered),
-    }
-}
-
-fn agreed_protocol(probe: &Probe<'_>) -> Option<Vec<u8>> {
-    probe.endpoint().negotiated()?.alpn.clone()
-}
-
-fn closed(close: &Close) -> Outcome {
-    let words = close_words(close);
-    Outcome::Closed(format!(
-        "the handshake completes, and at once the server {words}"
-    ))
-}
-
-/// Tells what became of a handshake that neither side ended.
-fn unfinished(probe: &Probe<'_>, has_answered: bool) -> Outcome {
-    let endpoint = probe.endpoint();
-    if let Some(error) = endpoint.tls_error() {
-        if error.rule == Some(TlsRule::AlpnAgreed) {
-            let words =
-                "the server agrees to no application protocol, which a client has to refuse";
-            return Outcome::Refused(NO_APPLICATION_PROTOCOL, words.into());
-        }
-        return Outcome::Broken(format!("this side finds fault: {error}"));
-    }
-    let record = endpoint.record();
-    let is_empty = record.packets.is_empty();
-    let mut ignored = record
-        .unopened
-        .iter()
-        .filter(|it| it.why == Unopened::Unexpected);
-    let ignored = ignored.find_map(|packet| match packet.header.as_ref()?.packet_type {
-        PacketType::VersionNegotiation => {
-            Some("its Version Negotiation lists the version that was asked for")
-        }
-        PacketType::Retry if endpoint.retry_source().is_none() => {
-            Some("its Retry is not authentic")
-        }
-        _ => None,
-    });
-    match (ignored, endpoint.is_complete()) {
-        (_, true) => Outcome::Unconfirmed,
-        (Some(fault), _) if is_empty => Outcome::Broken(format!("this side finds fault: {fault}")),
-        _ if is_empty && endpoint.retry_source().is_some() => Outcome::OnlyRetry,
-        _ if has_answered => Outcome::Stalled,
-        _ => Outcome::Silent,
-    }
 }
 
 #[cfg(test)]

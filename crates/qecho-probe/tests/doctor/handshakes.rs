@@ -92,7 +92,7 @@ fn a_server_that_asks_for_a_retry_without_end_stalls() {
 }
 
 #[test]
-fn a_retry_that_is_not_authentic_is_told_as_such() {
+fn a_retry_that_is_not_valid_is_told_as_such() {
     let broken = |header: &Header| {
         let mut datagram = retry_of(header);
         *datagram.last_mut().unwrap() ^= 1;
@@ -101,10 +101,7 @@ fn a_retry_that_is_not_authentic_is_told_as_such() {
     let report = examine(&mut one(good_server()).behind(answers_initials(broken)));
     has(&report, Cause::HandshakeRefused);
     let sentence = &report.verdict().unwrap().sentence;
-    assert!(
-        sentence.contains("its Retry is not authentic"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("its Retry is not valid"), "{sentence}");
 }
 
 #[test]
