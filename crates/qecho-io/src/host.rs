@@ -75,6 +75,35 @@ pub fn route(remote: SocketAddr) -> io::Result<Route> {
     })
 }
 
+/// Returns the addresses of this host's interfaces that are up, as far as the system tells them: none
+/// of loopback, nor those of one link.
+pub fn addresses() -> Vec<IpAddr> {
+    let mut addresses = interface_addresses();
+    addresses.retain(|address| match address {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    });
+    addresses
+}
+
+#[cfg(target_os = "linux")]
+fn interface_addresses() -> Vec<IpAddr> {
+    use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+    let interfaces = getifaddrs().into_iter().flatten();
+    let up = interfaces.filter(|it| it.flags.contains(InterfaceFlags::IFF_UP));
+    let addresses = up.filter_map(|it| it.address);
+    let addresses = addresses.filter_map(|address| {
+        let v4 = address.as_sockaddr_in().map(|it| it.ip().into());
+        v4.or_else(|| Some(address.as_sockaddr_in6()?.ip().into()))
+    });
+    addresses.collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn interface_addresses() -> Vec<IpAddr> {
+    Vec::new()
+}
+
 /// Opens a UDP socket of each family, to see what they can do.
 ///
 /// # Errors
@@ -122,6 +151,16 @@ mod tests {
         assert_eq!(found.source, Ipv4Addr::LOCALHOST);
         if cfg!(target_os = "linux") {
             assert_eq!(found.mtu, Some(65_535));
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_of_interfaces_and_none_of_loopback() {
+        let addresses = addresses();
+        assert!(addresses.iter().all(|address| !address.is_loopback()));
+        // One of IPv6 may not be checked yet (RFC 4862 §5.4), and cannot be bound until it is.
+        for address in addresses.into_iter().filter(IpAddr::is_ipv4) {
+            UdpSocket::bind((address, 0)).expect("it is an address of this host");
         }
     }
 

@@ -94,6 +94,14 @@ impl Ports {
     /// # Errors
     /// [`BindError`] if the system has none to give.
     pub fn open(remote: SocketAddr) -> Result<Self, BindError> {
+        Self::open_at(remote, None)
+    }
+
+    /// Opens a first port at one of this host's addresses, or at whichever the system chooses.
+    ///
+    /// # Errors
+    /// [`BindError`] if the system has none to give there.
+    pub fn open_at(remote: SocketAddr, local: Option<IpAddr>) -> Result<Self, BindError> {
         let mut ports = Self {
             remote: without_mapping(remote),
             sockets: Vec::new(),
@@ -102,7 +110,7 @@ impl Ports {
             tells_all: false,
             foreign_left: 0,
         };
-        ports.add()?;
+        ports.bind(local)?;
         Ok(ports)
     }
 
@@ -120,11 +128,24 @@ impl Ports {
     /// # Errors
     /// [`BindError`] if the system has none to give.
     pub fn add(&mut self) -> Result<usize, BindError> {
+        self.bind(None)
+    }
+
+    /// Opens another port at one of this host's addresses; returns its number.
+    ///
+    /// # Errors
+    /// [`BindError`] if the system has none to give there.
+    pub fn add_at(&mut self, local: IpAddr) -> Result<usize, BindError> {
+        self.bind(Some(local))
+    }
+
+    fn bind(&mut self, local: Option<IpAddr>) -> Result<usize, BindError> {
         let unspecified: IpAddr = match self.remote {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = Socket::bind((unspecified, 0).into(), ReceiveErrors::Yes)?;
+        let address = (local.unwrap_or(unspecified), 0).into();
+        let socket = Socket::bind(address, ReceiveErrors::Yes)?;
         self.sockets.push(socket);
         Ok(self.sockets.len() - 1)
     }
@@ -138,6 +159,9 @@ impl Ports {
     /// there is no such port.
     pub fn local(&self, port: usize) -> Option<SocketAddr> {
         let address = self.sockets.get(port)?.address();
+        if !address.ip().is_unspecified() {
+            return Some(address);
+        }
         let ip = source_towards(self.remote).unwrap_or(address.ip());
         Some((ip, address.port()).into())
     }
@@ -359,6 +383,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_port_at_another_address_of_this_host_sends_from_there() {
+        let peer = Socket::bind(
+            "127.0.0.1:0".parse().expect("an address"),
+            ReceiveErrors::No,
+        );
+        let peer = peer.expect("loopback has ports");
+        let [first, second] = ["127.0.0.2", "127.0.0.3"].map(|it| it.parse().expect("an address"));
+        let ports = Ports::open_at(peer.address(), Some(first));
+        let mut ports = ports.expect("all of 127.0.0.0/8 is this host's");
+        assert_eq!(ports.add_at(second).expect("another one"), 1);
+        for (port, local) in [first, second].into_iter().enumerate() {
+            ports.send(port, b"hello", 0).expect("it leaves");
+            let (_, _, sender) = taken(&peer);
+            assert_eq!(sender.ip(), local);
+            assert_eq!(ports.local(port), Some(sender));
+        }
+        let foreign = "192.0.2.77".parse().expect("an address");
+        assert!(
+            ports.add_at(foreign).is_err(),
+            "it is no address of this host"
+        );
     }
 
     #[test]

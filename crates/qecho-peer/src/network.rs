@@ -1,6 +1,10 @@
 //! The network that a script runs on: real sockets, or a far end in virtual time.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 /// A path of the endpoint, by the order in which it came to be: 0 is the first.
 ///
@@ -50,6 +54,14 @@ pub trait Network {
     /// If the system has none to give.
     fn open_path(&mut self) -> io::Result<PathId>;
 
+    /// Opens another path, from one of the host's addresses.
+    ///
+    /// # Errors
+    /// If there is no such address, or no path has one.
+    fn open_path_at(&mut self, _: IpAddr) -> io::Result<PathId> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Returns the local address of a path, if it is known to whoever is far.
     fn address(&self, _: PathId) -> Option<SocketAddr> {
         None
@@ -73,6 +85,10 @@ macro_rules! networks_behind {
 
             fn open_path(&mut self) -> io::Result<PathId> {
                 (**self).open_path()
+            }
+
+            fn open_path_at(&mut self, local: IpAddr) -> io::Result<PathId> {
+                (**self).open_path_at(local)
             }
 
             fn address(&self, path: PathId) -> Option<SocketAddr> {

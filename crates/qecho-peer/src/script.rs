@@ -13,7 +13,7 @@
 //! ```
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -122,6 +122,14 @@ impl<'n> Probe<'n> {
     /// If the system has none to give.
     pub fn open_path(&mut self) -> std::io::Result<PathId> {
         self.network.open_path()
+    }
+
+    /// Opens another path, from one of the host's addresses.
+    ///
+    /// # Errors
+    /// If there is no such address, or no path has one.
+    pub fn open_path_at(&mut self, local: IpAddr) -> std::io::Result<PathId> {
+        self.network.open_path_at(local)
     }
 
     /// Returns the local address of a path, if it is known to whoever is far.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -78,7 +78,7 @@ impl Subject for RemoteServer {
     fn network(&mut self) -> io::Result<Box<dyn Network>> {
         *locked(&self.trouble) = None;
         let observer = Arc::clone(&self.observer);
-        let network = PortNetwork::open(self.address, Arc::clone(&self.is_stopped), observer);
+        let network = PortNetwork::open(self.address, None, Arc::clone(&self.is_stopped), observer);
         let network = network.map_err(io::Error::other)?;
         Ok(Box::new(PortNetwork {
             skipped: self.skipped.clone(),
@@ -214,14 +214,15 @@ pub(crate) struct PortNetwork {
 }
 
 impl PortNetwork {
-    /// Opens a first port.
+    /// Opens a first port, at one of this host's addresses or at whichever the system chooses.
     pub(crate) fn open(
         remote: SocketAddr,
+        local: Option<IpAddr>,
         is_stopped: Arc<AtomicBool>,
         observer: SharedObserver,
     ) -> Result<Self, BindError> {
         Ok(Self {
-            ports: Ports::open(remote)?,
+            ports: Ports::open_at(remote, local)?,
             is_stopped,
             skipped: Skipped::default(),
             has_received: false,
@@ -349,6 +350,11 @@ impl Network for PortNetwork {
 
     fn open_path(&mut self) -> io::Result<PathId> {
         self.ports.add().map(PathId).map_err(io::Error::other)
+    }
+
+    fn open_path_at(&mut self, local: IpAddr) -> io::Result<PathId> {
+        let port = self.ports.add_at(local).map_err(io::Error::other)?;
+        Ok(PathId(port))
     }
 }
 

@@ -1,13 +1,18 @@
-//! The staying rung: a connection that goes on when its client moves to another port, or was
-//! silent.
+//! The staying rung: a connection that goes on when its client moves to another port or address,
+//! or was silent.
 
 mod moving;
 mod silences;
 #[cfg(test)]
 mod tests;
 
-use self::moving::{Kind, Move};
-use super::{Report, Rung, RungReport, RungResult, reached::Reached};
+use std::{net::IpAddr, time::Duration};
+
+use self::moving::{Kind, LOST_MIN, Move, PING_SIZE};
+use super::{
+    Report, Rung, RungReport, RungResult,
+    reached::{Connection, Reached},
+};
 
 /// New ports of one connection; servers follow a few, not any number.
 const MOVES_PER_CONNECTION: usize = 2;
@@ -20,83 +25,151 @@ const MOVES_TO_CONFIRM: usize = 16;
 const MOVES_ACTIVE: usize = 4;
 /// Moves that are neither lost nor followed, after which no more are tried.
 const OTHERS_MAX: usize = 2;
-/// Moves that have to be lost, each on another connection.
-const LOST_MIN: usize = 2;
+/// Other addresses of this host from which the server is asked for.
+const SOURCES_MAX: usize = 3;
+/// Time for which an answer to one of them is awaited, beside some round trips: most addresses
+/// that are no way to the server are silent.
+const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Climbs the staying rung.
 pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungReport {
     let mut rung = RungReport::new(Rung::Staying, RungResult::Untold);
-    let mut findings = Vec::new();
-    reached.tries("a new port, as a NAT gives it");
-    let is_quick = reached.options.is_quick;
-    let mut moves = observe(reached, Kind::Nat, if is_quick { 1 } else { MOVES });
-    // Where the port alone loses it, another connection ID says nothing more.
-    if !is_quick && !moves.iter().any(Move::is_lost) {
-        reached.tries("a new port and connection ID");
-        moves.extend(observe(reached, Kind::Active, MOVES_ACTIVE));
-    }
-    moving::report(&moves, &mut rung, &mut report.untried);
-    findings.extend(moving::judge(&moves));
-    report.untried.push("a new address of this host".into());
-    if reached.options.tries_silences {
+    let (causes, untried) = (report.findings.len(), report.untried.len());
+    let moves = climb_moves(reached, &mut rung, report);
+    if !reached.options.tries_silences {
+        report.untried.push("silences (--nat)".into());
+    } else {
         reached.tries("silences");
         match silences::observe(reached) {
             Some(silences) => {
                 silences.report(&mut rung);
-                findings.extend(silences::judge(&silences));
+                report.findings.extend(silences::judge(&silences));
             }
             None => report.untried.push("silences".into()),
         }
-    } else {
-        report.untried.push("silences (--nat)".into());
     }
-    if reached.world.is_stopped() {
-        return RungReport {
-            result: RungResult::Untold,
-            ..rung
-        };
+    if rung.lines.is_empty() {
+        rung.say(format!("not tried: {}", report.untried[untried]));
     }
-    rung.result = match findings.is_empty() {
-        false => RungResult::Failed,
-        true if moves.iter().any(Move::is_followed) => RungResult::Passed,
-        true => RungResult::Untold,
+    rung.result = match report.findings.len() > causes {
+        true => RungResult::Failed,
+        false if moves.iter().any(Move::is_followed) => RungResult::Passed,
+        false => RungResult::Untold,
     };
-    report.findings.extend(findings);
     rung
 }
 
-/// Moves connections to new ports, until enough were lost or none is.
-fn observe(reached: &mut Reached<'_>, kind: Kind, count: usize) -> Vec<Move> {
+/// Moves connections in each way that may tell something.
+fn climb_moves(reached: &mut Reached<'_>, rung: &mut RungReport, report: &mut Report) -> Vec<Move> {
+    const ADDRESS: &str = "another address of this host";
+    let causes = report.findings.len();
+    let is_quick = reached.options.is_quick;
+    let count = if is_quick { 1 } else { MOVES };
+    let mut moves = climb_kind(reached, Kind::Nat, count, rung, report);
+    // Where the port alone loses it, nothing else that changes says more.
+    if is_quick || moves.is_empty() || report.findings.len() > causes {
+        report.untried.push(Kind::Active.to_string());
+        report.untried.push(ADDRESS.into());
+        return moves;
+    }
+    let active = climb_kind(reached, Kind::Active, MOVES_ACTIVE, rung, report);
+    if active.is_empty() || report.findings.len() > causes {
+        report.untried.push(ADDRESS.into());
+    } else if let Some(source) = other_source(reached) {
+        moves.extend(climb_kind(reached, Kind::Address(source), 1, rung, report));
+    } else {
+        let why = "no other reaches the server";
+        report.untried.push(format!("{ADDRESS} ({why})"));
+    }
+    moves.extend(active);
+    moves
+}
+
+/// Moves connections in one way, says what was seen, and judges it.
+fn climb_kind(
+    reached: &mut Reached<'_>,
+    kind: Kind,
+    count: usize,
+    rung: &mut RungReport,
+    report: &mut Report,
+) -> Vec<Move> {
+    reached.tries(&kind.to_string());
+    let moves = observe(reached, kind, count).unwrap_or_else(|why| {
+        report.untried.push(format!("{kind} ({why})"));
+        Vec::new()
+    });
+    moving::report(&moves, rung);
+    report.findings.extend(moving::judge(&moves));
+    moves
+}
+
+/// Moves connections until enough were lost or none is.
+///
+/// # Errors
+/// Nothing can be said of such moves, and why.
+fn observe(reached: &mut Reached<'_>, kind: Kind, count: usize) -> Result<Vec<Move>, &'static str> {
     let mut moves: Vec<Move> = Vec::new();
+    let lost = |moves: &[Move]| moves.iter().filter(|it| it.is_lost()).count();
     loop {
-        let lost = moves.iter().filter(|it| it.is_lost()).count();
+        let lost = lost(&moves);
         // Those that a server does not follow, and may not.
         let others = moves.iter().filter(|it| !it.is_followed() && !it.is_lost());
         let most = if lost > 0 { MOVES_TO_CONFIRM } else { count };
         let is_enough = moves.len() >= most || lost >= LOST_MIN || others.count() >= OTHERS_MAX;
         if is_enough || reached.world.is_stopped() {
-            return moves;
+            break;
         }
-        let Some(mut connection) = reached.connect() else {
-            return moves;
+        let ended = match reached.connect() {
+            Some(connection) => move_often(connection, kind, most, &mut moves),
+            None => Err("no further connection comes about"),
         };
-        for _ in 0..MOVES_PER_CONNECTION.min(most - moves.len()) {
-            let Some(seen) = moving::observe(&mut connection, kind) else {
-                // Without another connection ID of the server, for example.
-                return moves;
-            };
-            let goes_on = seen.is_followed();
-            moves.push(seen);
-            // Each that is lost counts once for its connection.
-            if !goes_on {
-                break;
-            }
+        match ended {
+            Err(why) if moves.is_empty() => return Err(why),
+            Err(_) => break,
+            Ok(()) => {}
         }
+    }
+    match kind {
+        Kind::Address(source)
+            if lost(&moves) >= LOST_MIN && !reaches(reached, source, reached.patience()) =>
+        {
+            Err("new connections from there fail, too")
+        }
+        _ => Ok(moves),
     }
 }
 
-/// Returns the one finding of several moves.
-#[cfg(test)]
-fn finding_of(moves: &[Move]) -> Option<super::Finding> {
-    moving::judge(moves)
+/// Moves one connection some times, or until it does not go on: each that is lost counts once for
+/// its connection.
+fn move_often(
+    mut connection: Connection,
+    kind: Kind,
+    most: usize,
+    moves: &mut Vec<Move>,
+) -> Result<(), &'static str> {
+    for _ in 0..MOVES_PER_CONNECTION.min(most - moves.len()) {
+        let seen = moving::observe(&mut connection, kind)?;
+        moves.push(seen);
+        if !seen.is_followed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Finds another address of this host from which new connections work.
+fn other_source(reached: &mut Reached<'_>) -> Option<IpAddr> {
+    let sources = reached.world.other_sources(reached.remote);
+    let mut sources = sources.into_iter().take(SOURCES_MAX);
+    sources.find(|source| {
+        reached.tries(&format!("from {source}"));
+        let patience = SOURCE_PATIENCE.min(reached.options.patience);
+        reaches(reached, *source, patience)
+    })
+}
+
+/// Tells whether a new connection from this address works, also after its handshake.
+fn reaches(reached: &mut Reached<'_>, source: IpAddr, patience: Duration) -> bool {
+    let connection = reached.connect_from(source, patience);
+    connection.is_some_and(|mut it| it.answers_to(|packet| packet.pad_to(PING_SIZE)))
 }

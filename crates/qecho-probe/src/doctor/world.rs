@@ -33,6 +33,15 @@ pub trait World {
     /// There is none.
     fn route(&mut self, remote: SocketAddr) -> io::Result<Route>;
 
+    /// Returns addresses of this host from which an address may be reached, beside that of the
+    /// route.
+    fn other_sources(&mut self, _: SocketAddr) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
+    /// Opens first ports at this address of the host from now on, or again where the route says.
+    fn send_from(&mut self, _: Option<IpAddr>) {}
+
     /// Returns how many datagrams this host has dropped itself since it started, where it tells.
     fn dropped(&mut self) -> Option<Dropped>;
 

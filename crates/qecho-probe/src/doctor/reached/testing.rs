@@ -1,7 +1,7 @@
 //! Servers behind middleboxes, in virtual time.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -43,8 +43,26 @@ pub(crate) struct Middlebox {
     pub(crate) forgets_after: Option<Duration>,
     /// Servers, of which one is chosen by the client's port; none more than one.
     pub(crate) more_servers: usize,
+    /// What becomes of what comes from another address of the client's host.
+    pub(crate) other_source: OtherSource,
     /// Time by which datagrams to the server are late, at most.
     pub(crate) jitter: Duration,
+}
+
+/// Fate of datagrams from another address of the client's host.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum OtherSource {
+    /// There is no other address.
+    #[default]
+    None,
+    /// They pass.
+    Passes,
+    /// None passes.
+    Lost,
+    /// They pass if the first of them begins a connection.
+    LostUnlessNew,
+    /// The same, and after so many connections none passes.
+    LostAfter(usize),
 }
 
 /// A world with one server.
@@ -58,7 +76,13 @@ pub(crate) struct Sick {
     pub(crate) options: Options,
     pub(crate) spent: Rc<Cell<(Duration, usize)>>,
     networks: u64,
+    source: Option<IpAddr>,
+    /// Connections that began at another address.
+    from_other: Rc<Cell<usize>>,
 }
+
+/// Another address of the client's host.
+pub(crate) const OTHER_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
 
 impl Sick {
     pub(crate) fn new(middlebox: Middlebox) -> Self {
@@ -75,6 +99,8 @@ impl Sick {
             options: Options::default(),
             spent: Rc::default(),
             networks: 0,
+            source: None,
+            from_other: Rc::default(),
         }
     }
 
@@ -101,13 +127,13 @@ impl Sick {
         let round_trip = self.conditions.delay * 2;
         let mut report = Report::default();
         let remote = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 4_433));
-        let mut connect = |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig)| {
+        let mut connect = |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig), patience| {
             let (network, notes) = world.network(remote).ok()?;
             let mut config = ClientConfig::new(tls::ClientConfig::new([]), 3);
             config.tls.alpn.clone_from(&alpn);
             edit(&mut config);
             let mut probe = Probe::client(network, config);
-            probe.patience = round_trip * 6 + Duration::from_secs(3);
+            probe.patience = patience;
             probe.open();
             probe.endpoint().is_complete().then_some((probe, notes))
         };
@@ -151,6 +177,17 @@ impl World for Sick {
         Ok(Route::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.mtu))
     }
 
+    fn other_sources(&mut self, _: SocketAddr) -> Vec<IpAddr> {
+        match self.middlebox.other_source {
+            OtherSource::None => Vec::new(),
+            _ => vec![OTHER_SOURCE],
+        }
+    }
+
+    fn send_from(&mut self, source: Option<IpAddr>) {
+        self.source = source;
+    }
+
     fn dropped(&mut self) -> Option<Dropped> {
         Some(Dropped::default())
     }
@@ -180,6 +217,10 @@ impl World for Sick {
         });
         let servers = servers.collect();
         let (middlebox, spent) = (self.middlebox.clone(), Rc::clone(&self.spent));
+        let others: Rc<RefCell<BTreeMap<PathId, bool>>> = Rc::default();
+        if self.source.is_some() {
+            others.borrow_mut().insert(PathId::default(), false);
+        }
         let way = |now| Way {
             servers,
             middlebox,
@@ -189,13 +230,49 @@ impl World for Sick {
             passed: VecDeque::new(),
             dark: 0,
             ports: BTreeMap::new(),
+            others: Rc::clone(&others),
+            from_other: Rc::clone(&self.from_other),
             late: BTreeMap::new(),
             count: conditions.seed,
             datagrams: 0,
             spent,
         };
-        let network = Simulated::begin(conditions, way);
+        let network = Sources {
+            network: Simulated::begin(conditions, way),
+            others: Rc::clone(&others),
+        };
         Ok((Box::new(network), notes.clone()))
+    }
+}
+
+/// A network of a host that has another address.
+struct Sources<N> {
+    network: N,
+    /// Paths from there, and whether each has begun a connection.
+    others: Rc<RefCell<BTreeMap<PathId, bool>>>,
+}
+
+impl<N: Network> Network for Sources<N> {
+    fn now(&self) -> Instant {
+        self.network.now()
+    }
+
+    fn send(&mut self, path: PathId, datagram: &[u8], ecn: Ecn) {
+        self.network.send(path, datagram, ecn);
+    }
+
+    fn receive(&mut self, until: Instant) -> Option<Received> {
+        self.network.receive(until)
+    }
+
+    fn open_path(&mut self) -> io::Result<PathId> {
+        self.network.open_path()
+    }
+
+    fn open_path_at(&mut self, _: IpAddr) -> io::Result<PathId> {
+        let path = self.network.open_path()?;
+        self.others.borrow_mut().insert(path, false);
+        Ok(path)
     }
 }
 
@@ -211,6 +288,10 @@ struct Way {
     dark: usize,
     /// The client's ports: the port that the server sees, and the time at which it was used.
     ports: BTreeMap<PathId, (usize, Instant)>,
+    /// Paths from another address, and whether each has begun a connection.
+    others: Rc<RefCell<BTreeMap<PathId, bool>>>,
+    /// Connections that began there, of all networks.
+    from_other: Rc<Cell<usize>>,
     late: BTreeMap<(Instant, u64), (usize, Received)>,
     count: u64,
     datagrams: usize,
@@ -232,6 +313,28 @@ impl Way {
             .larger_than
             .is_some_and(|most| datagram.len() > most);
         is_dark || is_large
+    }
+
+    /// Tells whether something from another address is dropped.
+    fn drops_other(&mut self, received: &Received) -> bool {
+        let mut others = self.others.borrow_mut();
+        let Some(has_begun) = others.get_mut(&received.path) else {
+            return false;
+        };
+        let is_initial = received
+            .datagram
+            .first()
+            .is_some_and(|it| it & 0xf0 == 0xc0);
+        if is_initial && !*has_begun {
+            *has_begun = true;
+            self.from_other.set(self.from_other.get() + 1);
+        }
+        match self.middlebox.other_source {
+            OtherSource::None | OtherSource::Passes => false,
+            OtherSource::Lost => true,
+            OtherSource::LostUnlessNew => !*has_begun,
+            OtherSource::LostAfter(most) => !*has_begun || self.from_other.get() > most,
+        }
     }
 
     fn polices(&mut self, now: Instant) -> bool {
@@ -264,6 +367,9 @@ impl Far for Way {
     fn receive(&mut self, now: Instant, received: &Received) {
         self.now = now;
         self.datagrams += 1;
+        if self.drops_other(received) {
+            return;
+        }
         if self.drops(&received.datagram) {
             if self.middlebox.reports_size {
                 let mtu = self.middlebox.larger_than.map(|most| most + 28);

@@ -1,4 +1,6 @@
-//! Moves of a connection to another local port (RFC 9000 §9).
+//! Moves of a connection to another local port or address (RFC 9000 §9).
+
+use std::{fmt, net::IpAddr};
 
 use qecho_packet::{TransportParameters, wire::Frame};
 use qecho_peer::{
@@ -16,7 +18,9 @@ use crate::doctor::{
 
 /// Bytes of a PING from a new port: three times as many are room for PATH_CHALLENGE (RFC 9000
 /// §8.1, §8.2.1).
-const PING_SIZE: usize = 600;
+pub(super) const PING_SIZE: usize = 600;
+/// Moves that have to be lost, each on another connection.
+pub(super) const LOST_MIN: usize = 2;
 
 /// Kind of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,18 @@ pub(super) enum Kind {
     Nat,
     /// The client moves by itself: to another connection ID too (RFC 9000 §9.5).
     Active,
+    /// The same, to another address of this host.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nat => f.write_str("a new port, as a NAT gives it"),
+            Self::Active => f.write_str("a new port and connection ID"),
+            Self::Address(address) => write!(f, "another address of this host, {address}"),
+        }
+    }
 }
 
 /// Outcome of PINGs from a port.
@@ -53,7 +69,7 @@ impl Outcome {
     fn words(self) -> &'static str {
         match self {
             Self::Answered => "answers come",
-            Self::AnsweredElsewhere => "answers go on to the old port",
+            Self::AnsweredElsewhere => "answers go on to the old one",
             Self::Unanswered => "packets come, but no acknowledgement",
             Self::Silent => "no answer comes",
             Self::Strange => "a reset comes, or what is no packet of this connection",
@@ -62,16 +78,37 @@ impl Outcome {
     }
 }
 
+/// What a server's transport parameters and connection IDs say of moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// It follows its clients.
+    Follows,
+    /// It has announced disable_active_migration (RFC 9000 §18.2).
+    Disabled,
+    /// Its connection IDs are empty: it knows a client by its address alone (RFC 9000 §5.1).
+    WithoutIds,
+}
+
+impl Policy {
+    fn of(server: &Endpoint) -> Self {
+        let disabled = TransportParameters::DISABLE_ACTIVE_MIGRATION;
+        let parameters = server.peer_parameters();
+        if parameters.and_then(|it| it.get(disabled)).is_some() {
+            return Self::Disabled;
+        }
+        match server.first_source().is_some_and(|id| id.is_empty()) {
+            true => Self::WithoutIds,
+            false => Self::Follows,
+        }
+    }
+}
+
 /// A connection that moved to another port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub(super) kind: Kind,
-    /// Whether the server has announced disable_active_migration (RFC 9000 §18.2).
-    pub(super) is_disabled: bool,
-    /// Whether the server's connection IDs are empty: then it knows a client by its address alone
-    /// (RFC 9000 §5.1).
-    pub(super) has_no_id: bool,
-    /// Whether it sent PATH_CHALLENGE to the new port.
+    pub(super) policy: Policy,
+    /// Whether the server sent PATH_CHALLENGE to the new port.
     pub(super) is_challenged: bool,
     /// What came of the new port.
     pub(super) new: Outcome,
@@ -86,7 +123,9 @@ impl Move {
             |(old, again): (Outcome, Outcome)| old == Outcome::Answered && again.is_lost();
         // RFC 9000 §9, §18.2: who announces it may drop what comes from elsewhere, and a client
         // that moves by itself does wrong.
-        !self.is_disabled && self.new.is_lost() && self.old_and_again.is_some_and(is_back)
+        self.policy != Policy::Disabled
+            && self.new.is_lost()
+            && self.old_and_again.is_some_and(is_back)
     }
 
     pub(super) fn is_followed(&self) -> bool {
@@ -94,48 +133,55 @@ impl Move {
     }
 }
 
-/// Moves a connection to a new port, in the middle of an exchange, and back if that is lost. None
-/// if it cannot be done.
-pub(super) fn observe(connection: &mut Connection, kind: Kind) -> Option<Move> {
-    let is_disabled = connection
-        .endpoint()
-        .peer_parameters()
-        .and_then(|it| it.get(TransportParameters::DISABLE_ACTIVE_MIGRATION))
-        .is_some();
-    let ids = connection.endpoint().connection_ids();
-    let first = connection.endpoint().first_source();
-    let has_no_id = first.is_some_and(|id| id.is_empty());
-    let has_other = ids.remote_active().any(|id| !id.is_used);
-    if kind == Kind::Active && (is_disabled || !has_other) || !connection.answers() {
-        return None;
+/// Moves a connection to a new port, in the middle of an exchange, and back if that is lost.
+///
+/// # Errors
+/// It cannot be done, and why.
+pub(super) fn observe(connection: &mut Connection, kind: Kind) -> Result<Move, &'static str> {
+    let policy = Policy::of(connection.endpoint());
+    if kind != Kind::Nat {
+        let mut ids = connection.endpoint().connection_ids().remote_active();
+        match policy {
+            Policy::Disabled => return Err("the server has announced disable_active_migration"),
+            _ if !ids.any(|id| !id.is_used) => {
+                return Err("the server gives no other connection ID");
+            }
+            _ => {}
+        }
+    }
+    if !connection.answers() {
+        return Err("the connection is silent before it moves");
     }
     let old = connection.endpoint().path();
-    let new = connection.probe.open_path().ok()?;
+    let new = match kind {
+        Kind::Address(address) => connection.probe.open_path_at(address),
+        _ => connection.probe.open_path(),
+    };
+    let new = new.map_err(|_| "this host gives no port")?;
     let endpoint = connection.probe.endpoint_mut();
     // A reset is looked at, and the old port afterwards.
     endpoint.behaviour.heeds_stateless_reset = false;
     match kind {
         Kind::Nat => endpoint.set_path(new),
-        Kind::Active => endpoint.migrate(new),
+        Kind::Active | Kind::Address(_) => endpoint.migrate(new),
     }
+    let outcome = ask(connection, new);
     let mut seen = Move {
         kind,
-        is_disabled,
-        has_no_id,
-        is_challenged: false,
-        new: ask(connection, new),
+        policy,
+        is_challenged: is_challenged(connection.endpoint(), new),
+        new: outcome,
         old_and_again: None,
     };
-    seen.is_challenged = is_challenged(connection.endpoint(), new);
-    if seen.new.is_lost() && !is_disabled && !connection.is_over() {
+    if outcome.is_lost() && policy != Policy::Disabled && !connection.is_over() {
+        let mut ask_from = |path| {
+            connection.probe.endpoint_mut().set_path(path);
+            ask(connection, path)
+        };
+        seen.old_and_again = Some((ask_from(old), ask_from(new)));
         connection.probe.endpoint_mut().set_path(old);
-        let back = ask(connection, old);
-        connection.probe.endpoint_mut().set_path(new);
-        let again = ask(connection, new);
-        connection.probe.endpoint_mut().set_path(old);
-        seen.old_and_again = Some((back, again));
     }
-    Some(seen)
+    Ok(seen)
 }
 
 /// Asks from a path.
@@ -179,99 +225,108 @@ fn ask(connection: &mut Connection, path: PathId) -> Outcome {
 
 /// Tells whether a packet acknowledges one of this number or later.
 fn acknowledges(packet: &ReceivedPacket, first: u64) -> bool {
-    let frames = packet.frames();
-    let mut frames = frames.iter();
     let is_late = |frame: &Frame<'_>| matches!(frame, Frame::Ack(ack) if ack.largest() >= first);
-    packet.level == Level::OneRtt && frames.any(is_late)
+    packet.level == Level::OneRtt && packet.frames().iter().any(is_late)
 }
 
 fn is_challenged(endpoint: &Endpoint, path: PathId) -> bool {
     let packets = endpoint.received().iter();
     let mut there = packets.filter(|packet| packet.path == path);
-    there.any(|packet| {
-        let frames = packet.frames();
-        let mut frames = frames.iter();
-        frames.any(|frame| matches!(frame, Frame::PathChallenge { .. }))
-    })
+    let is_challenge = |frame: &Frame<'_>| matches!(frame, Frame::PathChallenge { .. });
+    there.any(|packet| packet.frames().iter().any(is_challenge))
 }
 
-/// Says what was seen.
-pub(super) fn report(moves: &[Move], rung: &mut RungReport, untried: &mut Vec<String>) {
-    for (kind, words, key) in [
-        (Kind::Nat, "a new port, as a NAT gives it", "nat"),
-        (Kind::Active, "a new port and connection ID", "active"),
-    ] {
-        let all = moves.iter().filter(|it| it.kind == kind);
-        let Some(first) = all.clone().next() else {
-            untried.push(words.into());
-            continue;
-        };
-        let count = all.clone().count();
-        let followed = all.clone().filter(|it| it.is_followed()).count();
-        let worst = all.clone().find(|it| !it.is_followed()).unwrap_or(first);
-        let challenged = match all.clone().any(|it| it.is_challenged) {
-            true => ", and PATH_CHALLENGE comes there",
-            false => "",
-        };
-        let disabled = match first.is_disabled && followed < count {
-            true => ", as the server may do that has announced disable_active_migration",
-            false => "",
-        };
-        let what = worst.new.words();
-        rung.say(match followed == count {
-            true => format!("{words}: the connection goes on{challenged}"),
-            false => format!("{words}: {what} ({followed} of {count} go on){disabled}"),
-        });
-        rung.fact(&format!("moves_{key}"), count);
-        rung.fact(&format!("moves_{key}_followed"), followed);
-    }
-}
-
-/// Judges moves: a cause if two connections died on a new port and lived on the old one.
-pub(super) fn judge(moves: &[Move]) -> Option<Finding> {
-    let kind = [Kind::Nat, Kind::Active].into_iter().find(|kind| {
-        let lost = moves.iter().filter(|it| it.kind == *kind && it.is_lost());
-        lost.count() >= super::LOST_MIN
-    })?;
-    let has_no_id = moves.iter().any(|it| it.has_no_id);
-    let (when, advice) = match kind {
-        Kind::Nat if has_no_id => (
-            "its client comes from another port, as behind a NAT",
-            "Let the server choose connection IDs: its own are empty, so that it knows a client \
-             by its address alone (RFC 9000 §5.1).",
-        ),
-        Kind::Nat => (
-            "its client comes from another port, as behind a NAT",
-            "Let the balancer choose the server by connection ID, not by address and port; a \
-             server that stays with one address announces disable_active_migration.",
-        ),
-        Kind::Active => (
-            "its client moves to another port and connection ID",
-            "Let the balancer know all connection IDs of a server; one that does not follow \
-             clients announces disable_active_migration (RFC 9000 §18.2).",
-        ),
+/// Says what was seen of the moves of one kind.
+pub(super) fn report(moves: &[Move], rung: &mut RungReport) {
+    let Some(first) = moves.first() else {
+        return;
     };
-    let lost = moves.iter().filter(|it| it.kind == kind && it.is_lost());
-    let evidence = lost.take(super::LOST_MIN).flat_map(|it| {
+    let count = moves.len();
+    let followed = moves.iter().filter(|it| it.is_followed()).count();
+    let worst = moves.iter().find(|it| !it.is_followed()).unwrap_or(first);
+    let what = worst.new.words();
+    let allowed = match worst.policy {
+        Policy::Disabled => ", as a server may do that has announced disable_active_migration",
+        _ => "",
+    };
+    let challenged = match moves.iter().any(|it| it.is_challenged) {
+        true => ", and the server checks it (PATH_CHALLENGE)",
+        false => "",
+    };
+    let words = match count - followed {
+        0 => format!("the connection goes on{challenged}"),
+        1 if count == 1 => format!("{what}{allowed}"),
+        lost if lost == count => format!("{what}, {lost} times of {count}{allowed}"),
+        lost => format!("{what}, {lost} times of {count}; else the connection goes on{allowed}"),
+    };
+    rung.say(format!("{}: {words}", first.kind));
+    let key = match first.kind {
+        Kind::Nat => "nat",
+        Kind::Active => "active",
+        Kind::Address(_) => "address",
+    };
+    rung.fact(&format!("moves_{key}"), count);
+    rung.fact(&format!("moves_{key}_followed"), followed);
+}
+
+/// Judges moves of one kind: a cause if two connections died on a new port and lived on the old
+/// one.
+pub(super) fn judge(moves: &[Move]) -> Option<Finding> {
+    let lost: Vec<_> = moves.iter().filter(|it| it.is_lost()).collect();
+    let first = lost.first().filter(|_| lost.len() >= LOST_MIN)?;
+    let place = match first.kind {
+        Kind::Nat | Kind::Active => "port".to_owned(),
+        Kind::Address(address) => format!("address {address}"),
+    };
+    let evidence = lost.iter().take(LOST_MIN).flat_map(|it| {
         let (old, again) = it.old_and_again.unwrap_or((it.new, it.new));
         [
-            format!("from a new port {}", it.new.words()),
-            format!("from the old port {} then", old.words()),
-            format!("from the new port {} again", again.words()),
+            format!("from the new {place} {}", it.new.words()),
+            format!("from the old one then {}", old.words()),
+            format!("from the new {place} again {}", again.words()),
         ]
     });
-    let all = moves.iter().filter(|it| it.kind == kind);
-    let followed = all.clone().filter(|it| it.is_followed()).count();
+    let followed = moves.iter().filter(|it| it.is_followed()).count();
     let share = (followed > 0).then(|| {
-        let count = all.count();
-        format!("{followed} of {count} new ports go on: it depends on the port, as with a balancer")
+        let count = moves.len();
+        format!("at {followed} of {count} new ports it goes on: it depends on the port")
     });
-    Some(
-        Finding::new(
-            Cause::MigrationLost,
-            format!("A connection dies when {when}."),
-            advice,
-        )
-        .with_evidence(evidence.chain(share)),
-    )
+    let fresh = match first.kind {
+        Kind::Address(address) => Some(format!("new connections from {address} work")),
+        _ => None,
+    };
+    let (sentence, advice) = words(first);
+    let finding = Finding::new(Cause::MigrationLost, sentence, advice);
+    Some(finding.with_evidence(evidence.chain(share).chain(fresh)))
+}
+
+/// Returns what is wrong if such a move is lost, and what to do.
+fn words(lost: &Move) -> (String, &'static str) {
+    let when = match lost.kind {
+        Kind::Nat => "its client comes from another port, as behind a NAT".to_owned(),
+        Kind::Active => "its client moves to another port and connection ID".to_owned(),
+        Kind::Address(address) => {
+            format!("its client moves to another address of this host, {address}")
+        }
+    };
+    let advice = match lost.kind {
+        Kind::Nat if lost.policy == Policy::WithoutIds => {
+            "Let the server choose connection IDs: its own are empty, so that it knows a client \
+             by its address alone (RFC 9000 §5.1)."
+        }
+        Kind::Nat => {
+            "Let the balancer choose the server by connection ID, not by address and port; a \
+             server that stays with one address announces disable_active_migration."
+        }
+        Kind::Active => {
+            "Let the balancer know all connection IDs of a server; one that does not follow \
+             clients announces disable_active_migration (RFC 9000 §18.2)."
+        }
+        Kind::Address(_) => {
+            "Let the balancer or firewall before the server know connections by connection ID, \
+             not by the client's address; a server that does not follow clients announces \
+             disable_active_migration (RFC 9000 §18.2)."
+        }
+    };
+    (format!("A connection dies when {when}."), advice)
 }

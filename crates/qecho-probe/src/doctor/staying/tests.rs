@@ -4,13 +4,13 @@ use qecho_packet::TransportParameters;
 use qecho_peer::{endpoint::integer_value, faults::Fault};
 
 use super::{
-    climb, finding_of,
-    moving::{Kind, Move, Outcome},
+    climb,
+    moving::{self, Kind, Move, Outcome, Policy},
     silences::{self, Confirmation, Silences},
 };
 use crate::doctor::{
     Cause, RungResult,
-    reached::testing::{Middlebox, Sick},
+    reached::testing::{Middlebox, OtherSource, Sick},
 };
 
 const ENDLESS_MS: u64 = 300_000;
@@ -61,6 +61,78 @@ fn a_balancer_by_address_and_port_is_named() {
     let mut quick = balanced();
     quick.options.is_quick = true;
     assert_eq!(quick.causes(climb), [Cause::MigrationLost]);
+}
+
+fn with_other_source(other_source: OtherSource) -> Sick {
+    Sick::new(Middlebox {
+        other_source,
+        ..Middlebox::default()
+    })
+}
+
+#[test]
+fn whoever_loses_another_address_of_this_host_alone_is_named() {
+    let (rung, report) = with_other_source(OtherSource::LostUnlessNew).climb(climb);
+    assert_eq!(report.cause(), Some(Cause::MigrationLost), "{rung:#?}");
+    assert_eq!(rung.facts["moves_active_followed"], 4);
+    assert_eq!(rung.facts["moves_address_followed"], 0);
+    let finding = &report.findings[0];
+    assert!(finding.sentence.contains("192.0.2.10"), "{finding:#?}");
+    let fresh = "new connections from 192.0.2.10 work";
+    assert!(
+        finding.evidence.iter().any(|seen| seen == fresh),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn another_address_is_untried_where_new_connections_from_there_fail_too() {
+    for (other_source, why) in [
+        (OtherSource::None, "(no other reaches the server)"),
+        (OtherSource::Lost, "(no other reaches the server)"),
+        (
+            OtherSource::LostAfter(1),
+            "(new connections from there fail, too)",
+        ),
+    ] {
+        let (rung, report) = with_other_source(other_source).climb(climb);
+        assert_eq!(report.findings, []);
+        assert_eq!(rung.result, RungResult::Passed);
+        let untried = report.untried.join(", ");
+        assert!(
+            untried.contains("another address of this host"),
+            "{untried}"
+        );
+        assert!(untried.contains(why), "{untried}");
+    }
+    let (rung, report) = with_other_source(OtherSource::Passes).climb(climb);
+    assert_eq!(report.untried, ["silences (--nat)"]);
+    assert_eq!(rung.facts["moves_address_followed"], 1);
+}
+
+#[test]
+fn another_address_is_not_tried_against_a_server_that_forbids_it() {
+    let id = TransportParameters::DISABLE_ACTIVE_MIGRATION;
+    let mut sick = with_other_source(OtherSource::LostUnlessNew).announcing(id, &[]);
+    let (_, report) = sick.climb(climb);
+    assert_eq!(report.findings, []);
+    let why = "(the server has announced disable_active_migration)";
+    assert!(report.untried[0].contains(why), "{:?}", report.untried);
+}
+
+#[test]
+fn a_server_of_no_further_connection_is_told_in_a_line() {
+    let mut sick = Sick::new(Middlebox {
+        larger_than: Some(0),
+        ..Middlebox::default()
+    });
+    let (rung, report) = sick.climb(climb);
+    assert_eq!(
+        (report.findings, rung.result),
+        (Vec::new(), RungResult::Untold)
+    );
+    let why = "(no further connection comes about)";
+    assert!(rung.lines[0].starts_with("not tried: ") && rung.lines[0].contains(why));
 }
 
 #[test]
@@ -118,8 +190,7 @@ fn a_move_is_lost_only_if_the_old_port_lives_and_the_new_one_fails_twice_on_two_
     use Outcome::{Answered, AnsweredElsewhere, Closed, Silent, Strange};
     let seen = |new, old_and_again| Move {
         kind: Kind::Nat,
-        is_disabled: false,
-        has_no_id: false,
+        policy: Policy::Follows,
         is_challenged: false,
         new,
         old_and_again,
@@ -141,40 +212,31 @@ fn a_move_is_lost_only_if_the_old_port_lives_and_the_new_one_fails_twice_on_two_
         (
             lost,
             Move {
-                is_disabled: true,
-                ..lost
-            },
-            false,
-        ),
-        (
-            lost,
-            Move {
-                kind: Kind::Active,
+                policy: Policy::Disabled,
                 ..lost
             },
             false,
         ),
     ] {
-        let finding = finding_of(&[one, other]);
+        let finding = moving::judge(&[one, other]);
         assert_eq!(finding.is_some(), is_cause, "{one:?} {other:?}");
     }
 }
 
 #[test]
 fn whoever_has_no_connection_id_is_told_to_choose_some_and_nothing_of_balancers() {
-    let seen = |has_no_id| Move {
+    let seen = |policy| Move {
         kind: Kind::Nat,
-        is_disabled: false,
-        has_no_id,
+        policy,
         is_challenged: false,
         new: Outcome::Silent,
         old_and_again: Some((Outcome::Answered, Outcome::Silent)),
     };
-    for (has_no_id, word, other) in [
-        (true, "its own are empty", "balancer"),
-        (false, "balancer", "empty"),
+    for (policy, word, other) in [
+        (Policy::WithoutIds, "its own are empty", "balancer"),
+        (Policy::Follows, "balancer", "empty"),
     ] {
-        let finding = finding_of(&[seen(has_no_id); 2]).expect("a cause");
+        let finding = moving::judge(&[seen(policy); 2]).expect("a cause");
         assert!(finding.advice.contains(word), "{}", finding.advice);
         assert!(!finding.advice.contains(other), "{}", finding.advice);
     }

@@ -5,7 +5,7 @@ mod told;
 
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -29,6 +29,7 @@ pub struct HostWorld {
     is_stopped: Arc<AtomicBool>,
     observer: SharedObserver,
     skipped: Skipped,
+    source: Option<IpAddr>,
 }
 
 impl HostWorld {
@@ -40,6 +41,7 @@ impl HostWorld {
             is_stopped,
             observer: SharedObserver::default(),
             skipped: Skipped::default(),
+            source: None,
         }
     }
 
@@ -79,6 +81,22 @@ impl World for HostWorld {
         host::route(remote)
     }
 
+    fn other_sources(&mut self, remote: SocketAddr) -> Vec<IpAddr> {
+        // On loopback nothing is between the two.
+        if remote.ip().is_loopback() {
+            return Vec::new();
+        }
+        let used = host::route(remote).map(|route| route.source);
+        let is_other = |address: &IpAddr| {
+            address.is_ipv4() == remote.is_ipv4() && used.as_ref().is_ok_and(|used| used != address)
+        };
+        host::addresses().into_iter().filter(is_other).collect()
+    }
+
+    fn send_from(&mut self, source: Option<IpAddr>) {
+        self.source = source;
+    }
+
     fn dropped(&mut self) -> Option<Dropped> {
         host::dropped()
     }
@@ -109,7 +127,8 @@ impl World for HostWorld {
 
     fn network(&mut self, remote: SocketAddr) -> io::Result<(Box<dyn Network>, Notes)> {
         let observer = Arc::clone(&self.observer);
-        let network = PortNetwork::open(remote, Arc::clone(&self.is_stopped), observer);
+        let network =
+            PortNetwork::open(remote, self.source, Arc::clone(&self.is_stopped), observer);
         let network = network.map_err(io::Error::other)?;
         let notes = Notes::default();
         let listener = {

@@ -138,6 +138,8 @@ def near(arguments: argparse.Namespace) -> None:
     """Sends, waits, and tells."""
     own = open_socket(arguments.address)
     set_ecn(own, arguments.ecn)
+    if arguments.local:
+        own.bind((arguments.local, 0))
     if arguments.connected:
         own.connect((arguments.address, arguments.port))
     told = {"answered": [], "up": [], "down": [], "ports": [], "servers": [], "from": [], "said": []}
@@ -197,6 +199,7 @@ def main() -> None:
     parser.add_argument("--gap", type=float, default=0)
     parser.add_argument("--wait", type=float, default=2)
     parser.add_argument("--ecn", type=int, default=ECT_0)
+    parser.add_argument("--local", default="")
     parser.add_argument("--connected", action="store_true")
     parser.add_argument("--initial", action="store_true")
     arguments = parser.parse_args()

@@ -1,13 +1,14 @@
 //! Networks in which one thing is wrong.
 
 mod ends;
+mod moved;
 mod relayed;
 
 use std::collections::BTreeSet;
 
 use super::{Scenario, WELL, namespaces::Place, scenarios};
 
-pub(super) use self::{ends::ALL as ENDS, relayed::ALL as RELAYED};
+pub(super) use self::{ends::ALL as ENDS, moved::ALL as MOVED, relayed::ALL as RELAYED};
 
 /// Bits 8 to 15 of the servers' addresses.
 const SERVERS: u64 = 100 << 8;

@@ -216,6 +216,27 @@ RULES",
         },
         ..WELL
     },
+    a_client_of_two_addresses: Scenario {
+        name: "a client's host has two addresses",
+        client: "ip address add 192.0.2.3/24 dev wire",
+        shows: |network| {
+            let told = network.near("198.51.100.2 5000 --local 192.0.2.3");
+            assert_eq!(told.answered, [0], "{told:?}");
+            network.answers("server.test");
+        },
+        ..WELL
+    },
+    a_client_of_two_addresses_one_of_which_leads_nowhere: Scenario {
+        name: "a client's host has two addresses, and a router drops what comes from one",
+        client: "ip address add 192.0.2.3/24 dev wire",
+        forward: "ip saddr 192.0.2.3 drop",
+        shows: |network| {
+            let told = network.near("198.51.100.2 5000 --local 192.0.2.3 --wait 1");
+            assert!(told.answered.is_empty(), "{told:?}");
+            network.answers("server.test");
+        },
+        ..WELL
+    },
     a_server_that_has_ipv6_alone: Scenario {
         name: "a name that has an IPv6 address alone",
         target: "six.test",
