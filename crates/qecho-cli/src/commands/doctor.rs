@@ -5,7 +5,8 @@ mod progress;
 mod target;
 
 use std::{
-    io::{self, Write},
+    cell::RefCell,
+    io::{self, StdoutLock, Write},
     sync::atomic::Ordering::SeqCst,
 };
 
@@ -13,7 +14,10 @@ use anyhow::Context;
 use qecho_probe::doctor::{
     Options, Progress, Report, Rung, RungReport, Target, climb, world::HostWorld,
 };
-use qecho_terminal::{prose::Prose, signs};
+use qecho_terminal::{
+    prose::{Form, Prose},
+    signs,
+};
 
 use self::progress::ProgressLine;
 use super::{
@@ -55,22 +59,27 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitStatus, Failure> {
     let examination = Examination {
         arguments,
         stopping: &stopping,
+        unwritten: RefCell::default(),
     };
-    let report = examination.climb(host, target, options(arguments))?;
+    let report = examination.climb(host, target, options(arguments));
     let control = control.map(|(host, target)| examination.control(host, &target, &report));
     let diagnosis = Diagnosis {
         target: host.map(Suspect::to_string),
-        control: control.transpose()?,
+        control,
         report,
         is_partial: stopping.is_stopped(),
     };
-    show(&diagnosis, arguments.format)?;
+    let shown = match examination.unwritten.take() {
+        Some(error) => Err(error),
+        None => show(&diagnosis, arguments.format),
+    };
     if let Some(file) = &output
         && let Err(error) = keep(file, &diagnosis, &origin)
     {
         say_failure(format_args!("{error:#}"), None);
         return Err(Failure::silent(ExitStatus::CouldNotRun));
     }
+    shown?;
     stopping.check()?;
     match diagnosis.outcome() {
         Outcome::Well => Ok(ExitStatus::Done),
@@ -82,16 +91,13 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitStatus, Failure> {
 struct Examination<'a> {
     arguments: &'a DoctorArguments,
     stopping: &'a Stopping,
+    /// Why the output takes nothing more, once it does not.
+    unwritten: RefCell<Option<io::Error>>,
 }
 
 impl Examination<'_> {
     /// Climbs the ladder, and writes each rung as soon as it is done.
-    fn climb(
-        &self,
-        host: Option<&Suspect>,
-        target: Option<&Target>,
-        options: Options,
-    ) -> Result<Report, Failure> {
+    fn climb(&self, host: Option<&Suspect>, target: Option<&Target>, options: Options) -> Report {
         let name = host.map(Suspect::to_string);
         let progress = ProgressLine::new(&options);
         let verifier = target.map(|target| target.verifier.clone());
@@ -99,26 +105,17 @@ impl Examination<'_> {
         if let Some(verifier) = verifier {
             world = world.with_verifier(verifier);
         }
-        let (stop, mut written) = (self.stopping.flag(), Ok(()));
         let mut each = |report: &RungReport| {
-            let write = || self.write_rung(name.as_deref(), report);
-            if written.is_ok() {
-                written = progress.past(write);
-            }
-            // What nobody reads any more is not worth the trouble.
-            if written.is_err() {
-                stop.store(true, SeqCst);
-            }
+            progress.past(|| self.write(|out| self.write_rung(name.as_deref(), report, out)));
         };
         let mut tell = |what: Progress| progress.show(&what);
         let report = climb(&mut world, target, &options, &mut tell, &mut each);
         progress.end();
-        written?;
-        Ok(report)
+        report
     }
 
     /// Tries a server that is known to work, if there is something to tell apart.
-    fn control(&self, host: &Suspect, target: &Target, of: &Report) -> Result<Control, Failure> {
+    fn control(&self, host: &Suspect, target: &Target, of: &Report) -> Control {
         let is_wanted = of.cause().is_some() && !self.stopping.is_stopped();
         let mut report = None;
         if is_wanted {
@@ -127,33 +124,55 @@ impl Examination<'_> {
             options.tries_silences = false;
             options.highest = Rung::Handshake;
             announcing::announce(Some(target), &options);
-            report = Some(self.climb(Some(host), Some(target), options)?);
+            self.write(|out| match self.arguments.format {
+                Format::Text => writeln!(out, "The control, {host}:"),
+                Format::Json => Ok(()),
+            });
+            report = Some(self.climb(Some(host), Some(target), options));
         }
-        Ok(Control {
+        Control {
             host: host.to_string(),
             report,
-        })
+        }
     }
 
-    fn write_rung(&self, target: Option<&str>, report: &RungReport) -> io::Result<()> {
+    /// Writes to the output, unless that takes nothing any more.
+    fn write(&self, write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) {
+        let mut unwritten = self.unwritten.borrow_mut();
+        if unwritten.is_none() {
+            let mut out = io::stdout().lock();
+            let written = write(&mut out).and_then(|()| out.flush());
+            *unwritten = written.err();
+        }
+        // What nobody reads, now or later, is not worth the trouble.
+        if unwritten.is_some() && self.arguments.output.is_none() {
+            self.stopping.flag().store(true, SeqCst);
+        }
+    }
+
+    fn write_rung(
+        &self,
+        target: Option<&str>,
+        report: &RungReport,
+        out: &mut StdoutLock<'_>,
+    ) -> io::Result<()> {
         // Without a server the other rungs have nothing to stand on.
         if target.is_none() && report.rung != Rung::Machine {
             return Ok(());
         }
-        let mut out = io::stdout().lock();
-        let signs = match signs::are_shown(&out) {
+        let signs = match signs::are_shown(&*out) {
             true => Signs::UNICODE,
             false => Signs::ASCII,
         };
+        let width = Form::of(&*out).width;
         match self.arguments.format {
-            Format::Json => doctor::rung_line(target, report, &mut out)?,
+            Format::Json => doctor::rung_line(target, report, out),
             Format::Text => {
-                let mut out = Prose::new(&mut out);
-                doctor::rung(report, signs, &mut out)?;
-                out.flush()?;
+                let mut out = Prose::new(out);
+                doctor::rung(report, signs, width, &mut out)?;
+                out.flush()
             }
         }
-        out.flush()
     }
 }
 

@@ -49,8 +49,11 @@ impl ReportFile {
     pub(super) fn put(&self, text: &[u8]) -> io::Result<()> {
         let mut file = &self.file;
         self.is_unused.set(false);
-        file.set_len(0)?;
-        file.rewind()?;
+        // A device or a pipe has nothing in it.
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+            file.rewind()?;
+        }
         file.write_all(text)
     }
 

@@ -21,6 +21,8 @@ pub(crate) use self::{
 
 /// Columns of a rung's title, behind its mark.
 const TITLE: usize = 12;
+/// Columns of a terminal at which lines stand behind titles.
+const WIDTH_MIN: usize = 60;
 
 /// Signs before a rung and within words.
 #[derive(Clone, Copy, Debug)]
@@ -188,14 +190,25 @@ impl Diagnosis {
     }
 }
 
-/// Writes what was seen on a rung, for people.
-pub(crate) fn rung(report: &RungReport, signs: Signs, out: &mut dyn Write) -> io::Result<()> {
+/// Writes what was seen on a rung, for people: behind its title, or below it where there is no room.
+pub(crate) fn rung(
+    report: &RungReport,
+    signs: Signs,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (sign, title) = (signs.of(report.result), title(report.rung));
-    let mut lines = report.lines.iter().map(|line| shown(line));
-    let first = lines.next();
-    let first = first.unwrap_or_else(|| untold(report.result).into());
-    writeln!(out, "{sign} {title:<TITLE$}  {first}")?;
-    lines.try_for_each(|line| writeln!(out, "  {:<TITLE$}  {line}", ""))
+    let mut lines: Vec<_> = report.lines.iter().map(|line| shown(line)).collect();
+    if lines.is_empty() {
+        lines.push(untold(report.result).into());
+    }
+    if width.is_some_and(|width| width < WIDTH_MIN) {
+        writeln!(out, "{sign} {title}")?;
+        return lines.iter().try_for_each(|line| writeln!(out, "  {line}"));
+    }
+    writeln!(out, "{sign} {title:<TITLE$}  {}", lines[0])?;
+    let mut others = lines.iter().skip(1);
+    others.try_for_each(|line| writeln!(out, "  {:<TITLE$}  {line}", ""))
 }
 
 impl Render for Diagnosis {
@@ -220,7 +233,8 @@ fn verdict(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out, "cause: {}", finding.cause)?;
         if let Some((cause, apart)) = &finding.or_else {
-            writeln!(out, "or: {cause}. {}", sentence(&shown(apart)))?;
+            let apart = shown(apart);
+            writeln!(out, "or: {cause} ({})", apart.trim_end_matches('.'))?;
         }
         writeln!(out, "hint: {}", shown(&finding.advice))?;
     }

@@ -108,6 +108,36 @@ fn a_page_stands_by_itself_and_has_what_was_said() {
 }
 
 #[test]
+fn a_page_is_written_also_where_nobody_reads_the_output() {
+    let (env, server) = TestEnv::with_server("");
+    let page = env.path("a.html");
+    let script = format!(
+        "qecho doctor {} --quick --output {} > /dev/full",
+        server.place(),
+        page.display()
+    );
+    let shown = shell(&env, &script).exits(2);
+    assert!(shown.contains("No space left on device"), "{shown}");
+    let page = fs::read_to_string(&page).expect("it was written");
+    assert!(page.contains("QUIC works from here"), "{page}");
+    server.ends();
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_in_the_systems_words() {
+    let env = TestEnv::new();
+    let full = env.path("full.html");
+    std::os::unix::fs::symlink("/dev/full", &full).expect("the folder takes files");
+    let done = env.qecho("doctor --output").arg(&full).run();
+    done.exits(2)
+        .complains("full.html: No space left on device");
+    let folder = env.path("folder.html");
+    fs::create_dir(&folder).expect("the folder takes others");
+    let done = env.qecho("doctor --output").arg(&folder).run();
+    done.exits(2).complains("folder.html: Is a directory");
+}
+
+#[test]
 fn a_terminal_without_signs_gets_ascii() {
     let env = TestEnv::new();
     for (term, locale, has_signs) in [

@@ -74,7 +74,7 @@ fn html(diagnosis: &Diagnosis) -> String {
 /// Returns a line with its words, for people.
 fn rung_text(report: &RungReport, signs: Signs) -> String {
     let mut out = Vec::new();
-    rung(report, signs, &mut out).expect("a vector takes all");
+    rung(report, signs, None, &mut out).expect("a vector takes all");
     String::from_utf8(out).expect("it is text")
 }
 
@@ -118,7 +118,7 @@ fn of_several_causes_the_lowest_is_the_verdict_and_the_others_are_told_too() {
     let diagnosis = diagnosis(report);
     let told = text(&diagnosis);
     assert!(told.starts_with(
-        "large ones are lost.\ncause: mtu-cliff\nor: policer. bursts of small ones would tell.\n\
+        "large ones are lost.\ncause: mtu-cliff\nor: policer (bursts of small ones would tell)\n\
          hint: send small ones\nalso: loss. the sentence of it.\n"
     ));
     let summary = summary(&diagnosis);
@@ -239,6 +239,9 @@ fn a_rung_has_a_sign_its_name_and_its_lines_one_below_the_other() {
     );
     report.result = RungResult::Failed;
     assert!(rung_text(&report, Signs::ASCII).starts_with("x UDP           answers"));
+    let mut narrow = Vec::new();
+    rung(&report, Signs::ASCII, Some(40), &mut narrow).expect("a vector takes all");
+    assert_eq!(narrow, b"x UDP\n  answers in 20 ms\n  TCP answers, too\n");
     let untold = RungReport::new(Rung::Machine, RungResult::Untold);
     assert_eq!(
         rung_text(&untold, Signs::UNICODE),
