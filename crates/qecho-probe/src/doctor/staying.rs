@@ -39,13 +39,12 @@ pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungRepor
     if !reached.options.tries_silences {
         report.untried.push("silences (--nat)".into());
     } else {
-        reached.tries("silences");
         match silences::observe(reached) {
-            Some(silences) => {
+            Ok(silences) => {
                 silences.report(&mut rung);
                 report.findings.extend(silences::judge(&silences));
             }
-            None => report.untried.push("silences".into()),
+            Err(why) => report.untried.push(format!("silences ({why})")),
         }
     }
     if rung.lines.is_empty() {
@@ -162,7 +161,7 @@ fn other_source(reached: &mut Reached<'_>) -> Option<IpAddr> {
     let sources = reached.world.other_sources(reached.remote);
     let mut sources = sources.into_iter().take(SOURCES_MAX);
     sources.find(|source| {
-        reached.tries(&format!("from {source}"));
+        reached.tries(&format!("a connection from {source}"));
         let patience = SOURCE_PATIENCE.min(reached.options.patience);
         reaches(reached, *source, patience)
     })

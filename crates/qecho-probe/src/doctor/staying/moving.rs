@@ -1,5 +1,7 @@
 //! Moves of a connection to another local port or address (RFC 9000 §9).
 
+mod judging;
+
 use std::{fmt, net::IpAddr};
 
 use qecho_packet::{TransportParameters, wire::Frame};
@@ -11,10 +13,8 @@ use qecho_peer::{
     tls::Level,
 };
 
-use crate::doctor::{
-    Cause, Finding, RungReport,
-    reached::{Connection, is_over},
-};
+pub(super) use self::judging::{judge, report};
+use crate::doctor::reached::{Connection, is_over};
 
 /// Bytes of a PING from a new port: three times as many are room for PATH_CHALLENGE (RFC 9000
 /// §8.1, §8.2.1).
@@ -36,9 +36,9 @@ pub(super) enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nat => f.write_str("a new port, as a NAT gives it"),
+            Self::Nat => f.write_str("a new port as a NAT gives it"),
             Self::Active => f.write_str("a new port and connection ID"),
-            Self::Address(address) => write!(f, "another address of this host, {address}"),
+            Self::Address(address) => write!(f, "another address of this host ({address})"),
         }
     }
 }
@@ -72,7 +72,7 @@ impl Outcome {
             Self::AnsweredElsewhere => "answers go on to the old one",
             Self::Unanswered => "packets come, but no acknowledgement",
             Self::Silent => "no answer comes",
-            Self::Strange => "a reset comes, or what is no packet of this connection",
+            Self::Strange => "a stateless reset comes, or what this connection cannot read",
             Self::Closed => "the server closes the connection",
         }
     }
@@ -234,99 +234,4 @@ fn is_challenged(endpoint: &Endpoint, path: PathId) -> bool {
     let mut there = packets.filter(|packet| packet.path == path);
     let is_challenge = |frame: &Frame<'_>| matches!(frame, Frame::PathChallenge { .. });
     there.any(|packet| packet.frames().iter().any(is_challenge))
-}
-
-/// Says what was seen of the moves of one kind.
-pub(super) fn report(moves: &[Move], rung: &mut RungReport) {
-    let Some(first) = moves.first() else {
-        return;
-    };
-    let count = moves.len();
-    let followed = moves.iter().filter(|it| it.is_followed()).count();
-    let worst = moves.iter().find(|it| !it.is_followed()).unwrap_or(first);
-    let what = worst.new.words();
-    let allowed = match worst.policy {
-        Policy::Disabled => ", as a server may do that has announced disable_active_migration",
-        _ => "",
-    };
-    let challenged = match moves.iter().any(|it| it.is_challenged) {
-        true => ", and the server checks it (PATH_CHALLENGE)",
-        false => "",
-    };
-    let words = match count - followed {
-        0 => format!("the connection goes on{challenged}"),
-        1 if count == 1 => format!("{what}{allowed}"),
-        lost if lost == count => format!("{what}, {lost} times of {count}{allowed}"),
-        lost => format!("{what}, {lost} times of {count}; else the connection goes on{allowed}"),
-    };
-    rung.say(format!("{}: {words}", first.kind));
-    let key = match first.kind {
-        Kind::Nat => "nat",
-        Kind::Active => "active",
-        Kind::Address(_) => "address",
-    };
-    rung.fact(&format!("moves_{key}"), count);
-    rung.fact(&format!("moves_{key}_followed"), followed);
-}
-
-/// Judges moves of one kind: a cause if two connections died on a new port and lived on the old
-/// one.
-pub(super) fn judge(moves: &[Move]) -> Option<Finding> {
-    let lost: Vec<_> = moves.iter().filter(|it| it.is_lost()).collect();
-    let first = lost.first().filter(|_| lost.len() >= LOST_MIN)?;
-    let place = match first.kind {
-        Kind::Nat | Kind::Active => "port".to_owned(),
-        Kind::Address(address) => format!("address {address}"),
-    };
-    let evidence = lost.iter().take(LOST_MIN).flat_map(|it| {
-        let (old, again) = it.old_and_again.unwrap_or((it.new, it.new));
-        [
-            format!("from the new {place} {}", it.new.words()),
-            format!("from the old one then {}", old.words()),
-            format!("from the new {place} again {}", again.words()),
-        ]
-    });
-    let followed = moves.iter().filter(|it| it.is_followed()).count();
-    let share = (followed > 0).then(|| {
-        let count = moves.len();
-        format!("at {followed} of {count} new ports it goes on: it depends on the port")
-    });
-    let fresh = match first.kind {
-        Kind::Address(address) => Some(format!("new connections from {address} work")),
-        _ => None,
-    };
-    let (sentence, advice) = words(first);
-    let finding = Finding::new(Cause::MigrationLost, sentence, advice);
-    Some(finding.with_evidence(evidence.chain(share).chain(fresh)))
-}
-
-/// Returns what is wrong if such a move is lost, and what to do.
-fn words(lost: &Move) -> (String, &'static str) {
-    let when = match lost.kind {
-        Kind::Nat => "its client comes from another port, as behind a NAT".to_owned(),
-        Kind::Active => "its client moves to another port and connection ID".to_owned(),
-        Kind::Address(address) => {
-            format!("its client moves to another address of this host, {address}")
-        }
-    };
-    let advice = match lost.kind {
-        Kind::Nat if lost.policy == Policy::WithoutIds => {
-            "Let the server choose connection IDs: its own are empty, so that it knows a client \
-             by its address alone (RFC 9000 §5.1)."
-        }
-        Kind::Nat => {
-            "Let the balancer choose the server by connection ID, not by address and port; a \
-             server that stays with one address announces disable_active_migration."
-        }
-        Kind::Active => {
-            "Let the balancer know all connection IDs of a server; one that does not follow \
-             clients announces disable_active_migration (RFC 9000 §18.2)."
-        }
-        Kind::Address(_) => {
-            "Let the balancer or firewall before the server know connections by connection ID, \
-             not by the client's address; a server that does not follow clients announces \
-             disable_active_migration (RFC 9000 §18.2)."
-        }
-    };
-    (format!("A connection dies when {when}."), advice)
 }

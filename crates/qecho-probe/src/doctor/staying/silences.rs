@@ -2,18 +2,25 @@
 //!
 //! Connections are silent beside one another, so that the longest silence is what it takes.
 
-use std::time::{Duration, Instant};
+mod judging;
 
-use qecho_packet::{TransportParameters, wire::Frame};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+use qecho_packet::{
+    TransportParameters,
+    wire::{Frame, VersionRequest},
+};
 use qecho_peer::{
     endpoint::{ClientConfig, integer_value},
+    network::Ecn,
     packet::{Packet, one_rtt},
 };
 
-use crate::doctor::{
-    Cause, Finding, RungReport,
-    reached::{Connection, Reached},
-};
+pub(super) use self::judging::judge;
+use crate::doctor::reached::{Connection, Reached};
 
 /// Silences of the first round.
 const SECONDS: [u64; 8] = [5, 10, 20, 30, 45, 60, 90, 120];
@@ -61,11 +68,15 @@ impl Outcome {
     }
 }
 
-/// Outcome of a silence as long as the shortest that is not kept, beside a connection that is kept
-/// alive for longer.
+/// Outcome of a silence as long as the shortest that is not kept, beside connections of the same
+/// age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Confirmation {
+    /// One that is kept alive.
     pub(super) alive: Outcome,
+    /// One that is silent, too, while datagrams that are not of it go on from its port: a NAT knows
+    /// the port then, so that only the server can have given it up.
+    pub(super) beside: Outcome,
     pub(super) silent: Outcome,
     /// True length of the silence.
     pub(super) length: Duration,
@@ -90,14 +101,17 @@ struct Silent {
 }
 
 /// Lets connections be silent, for longer and longer.
-pub(super) fn observe(reached: &mut Reached<'_>) -> Option<Silences> {
-    let first = connect(reached)?;
+///
+/// # Errors
+/// Nothing can be said of silences, and why.
+pub(super) fn observe(reached: &mut Reached<'_>) -> Result<Silences, &'static str> {
+    let first = connect(reached).ok_or("no further connection comes about")?;
     let idle_timeout = idle_timeout(&first);
     let longest = idle_timeout.map(|it| it.saturating_sub(margin(reached.round_trip)));
     let longest = longest.unwrap_or(Duration::MAX);
     drop(first);
     if longest < Duration::from_secs(SECONDS[0]) {
-        return None;
+        return Err("the idle timeout is too short");
     }
     let mut lengths: Vec<_> = SECONDS.map(Duration::from_secs).into();
     let is_cut = lengths.last().is_some_and(|last| *last > longest);
@@ -109,6 +123,7 @@ pub(super) fn observe(reached: &mut Reached<'_>) -> Option<Silences> {
     };
     // The shortest begins last: it would be over before the others have begun.
     lengths.reverse();
+    reached.tries(&format!("silences of up to {} s", lengths[0].as_secs()));
     round(reached, &lengths, &mut silences);
     if let Some((kept, forgotten)) = silences.edge() {
         let (low, high) = (kept.as_secs(), forgotten.as_secs());
@@ -116,12 +131,17 @@ pub(super) fn observe(reached: &mut Reached<'_>) -> Option<Silences> {
         let step = step.max(least_step(reached.round_trip));
         let between = (low + 1..high).filter(|second| (second - low).is_multiple_of(step));
         let between: Vec<_> = between.map(Duration::from_secs).collect();
+        reached.tries(&format!("silences between {low} and {high} s"));
         round(reached, &between, &mut silences);
     }
     if let Some((_, forgotten)) = silences.edge() {
+        reached.tries(&format!("a silence of {} s once more", forgotten.as_secs()));
         silences.confirmed = confirm(reached, forgotten);
     }
-    (!silences.tried.is_empty()).then_some(silences)
+    match silences.tried.is_empty() {
+        true => Err("no connection lives long enough"),
+        false => Ok(silences),
+    }
 }
 
 /// Returns the idle timeout that both ends agree on: the server's, which is shorter.
@@ -162,13 +182,15 @@ fn round(reached: &mut Reached<'_>, lengths: &[Duration], silences: &mut Silence
     silences.tried.sort_by_key(|(length, _)| *length);
 }
 
-/// Keeps one connection alive beside one that is silent; returns what comes of both.
+/// Keeps one connection alive, and the port of another one, beside one that is silent; returns what
+/// comes of all.
 ///
-/// The silent one begins after a third of its time, and the other is judged just before it ends:
-/// then neither waits for the other.
+/// The silent ones begin after a third of their time, and the other is judged just before they end:
+/// then none waits for another.
 fn confirm(reached: &mut Reached<'_>, forgotten: Duration) -> Option<Confirmation> {
     let mut alive = fall_silent(connect(reached)?, keep_alive(forgotten))?;
     alive.connection.probe.settle(forgotten / 3);
+    let mut beside = fall_silent(connect(reached)?, forgotten)?;
     let silent = fall_silent(connect(reached)?, forgotten)?;
     let until = alive.since + alive.length;
     wait(&mut alive.connection, until);
@@ -177,13 +199,30 @@ fn confirm(reached: &mut Reached<'_>, forgotten: Duration) -> Option<Confirmatio
         return None;
     }
     let alive = fall_silent(alive.connection, alive.length)?;
+    for part in 1..3 {
+        let until = beside.since + forgotten * part / 3;
+        request_versions(&mut beside.connection, until);
+    }
     let (_, alive) = end(reached, alive);
+    let (_, beside) = end(reached, beside);
     let (length, silent) = end(reached, silent);
     Some(Confirmation {
         alive,
+        beside,
         silent,
         length,
     })
+}
+
+/// Sends a request for versions, which is no packet of the connection, from its port at a time.
+fn request_versions(connection: &mut Connection, at: Instant) {
+    let rest = at.saturating_duration_since(connection.now());
+    connection.probe.settle(rest);
+    let endpoint = connection.probe.endpoint_mut();
+    let nonce = RandomState::new().hash_one(at);
+    let request = VersionRequest { nonce, sequence: 0 };
+    endpoint.send_raw(endpoint.path(), request.datagram(), Ecn::NotEct);
+    connection.probe.flush();
 }
 
 /// Returns the interval of PING frames that keeps a mapping of this life alive.
@@ -295,74 +334,8 @@ impl Silences {
         (kept < forgotten).then_some((kept, forgotten))
     }
 
-    pub(super) fn report(&self, rung: &mut RungReport) {
-        let kept = self
-            .tried
-            .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Kept);
-        let longest = kept.map(|(length, _)| length.as_secs()).max();
-        rung.say(match (self.edge(), longest) {
-            (Some((_, forgotten)), _) => {
-                let (length, outcome) = (forgotten.as_secs(), self.outcome(forgotten));
-                format!("after {length} s of silence {}", outcome.words())
-            }
-            (None, Some(longest)) => {
-                format!("after {longest} s of silence the answer comes as before")
-            }
-            (None, None) => "no silence says anything".into(),
-        });
-        rung.fact("silence_kept_s", longest);
-        rung.fact(
-            "silence_forgotten_s",
-            self.edge().map(|(_, it)| it.as_secs()),
-        );
-        rung.fact("idle_timeout_s", self.idle_timeout.map(|it| it.as_secs()));
-    }
-
     fn outcome(&self, length: Duration) -> Outcome {
         let tried = self.tried.iter().find(|(tried, _)| *tried == length);
         tried.map_or(Outcome::Untold, |(_, outcome)| *outcome)
     }
-}
-
-/// Judges silences: a mapping is forgotten if that happens twice after the same silence, and not
-/// where it is kept alive.
-pub(super) fn judge(silences: &Silences) -> Option<Finding> {
-    let (kept, forgotten) = silences.edge()?;
-    let Confirmation {
-        alive,
-        silent: again,
-        length,
-    } = silences.confirmed?;
-    if alive != Outcome::Kept || !again.is_forgotten() {
-        return None;
-    }
-    let keep_alive = keep_alive(forgotten).as_secs();
-    let (kept, seconds) = (kept.as_secs(), forgotten.as_secs());
-    let outcome = silences.outcome(forgotten);
-    let looks_alike = (outcome == Outcome::Silent || again == Outcome::Silent)
-        .then(|| "a server that gives connections up earlier than it says looks alike".to_owned());
-    Some(
-        Finding::new(
-            Cause::NatForgets,
-            format!(
-                "A NAT or firewall on the way forgets the client after {seconds} s of silence."
-            ),
-            format!("Keep connections alive by a PING every {keep_alive} s."),
-        )
-        .with_evidence([
-            format!("after {seconds} s of silence {}", outcome.words()),
-            format!("after {kept} s {}", Outcome::Kept.words()),
-            format!(
-                "with a PING every {keep_alive} s {} for longer",
-                alive.words()
-            ),
-            format!(
-                "after {} s of silence again, {}",
-                length.as_secs(),
-                again.words()
-            ),
-        ])
-        .with_evidence(looks_alike),
-    )
 }

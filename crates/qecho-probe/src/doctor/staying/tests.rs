@@ -261,6 +261,7 @@ fn a_nat_forgets_only_if_keeping_alive_helps_and_it_happens_again() {
     ] {
         let confirmed = confirmed.map(|(alive, silent)| Confirmation {
             alive,
+            beside: Kept,
             silent,
             length: Duration::from_secs(20),
         });
