@@ -1,11 +1,16 @@
 //! `qecho doctor`: what it says before and after, and how it ends. What it finds out about networks is
 //! tested where networks are made.
 
-use std::fs;
+use std::{fs, net::UdpSocket};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{cmd::Output, env::TestEnv, progress::shell};
+use crate::{
+    cmd::Output,
+    env::{TestEnv, address},
+    progress::shell,
+};
 
 /// A name that nobody has (RFC 6761 §6.4).
 const NOBODY: &str = "nosuch.invalid";
@@ -135,6 +140,32 @@ fn a_page_that_cannot_be_written_is_told_in_the_systems_words() {
     fs::create_dir(&folder).expect("the folder takes others");
     let done = env.qecho("doctor --output").arg(&folder).run();
     done.exits(2).complains("folder.html: Is a directory");
+}
+
+#[test]
+fn a_signal_on_any_rung_leaves_what_was_seen_so_far_and_a_page_that_says_so() {
+    let (env, server) = TestEnv::with_server("");
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
+    let (silent, answers) = (address(&silent).to_string(), server.place());
+    for (place, last, signal, exit) in [
+        (&silent, "names", Signal::INT, 130),
+        (&silent, "names", Signal::TERM, 143),
+        (&answers, "handshake", Signal::INT, 130),
+        (&answers, "path", Signal::TERM, 143),
+    ] {
+        let page = env.path("part.html");
+        let typed = format!("doctor {place} --nat --timeout 20s --format json --output");
+        let doctor = env.qecho(typed).arg(&page).start();
+        doctor.stdout.says(&format!("\"name\":\"{last}\""));
+        doctor.signal(signal);
+        let done = doctor.done();
+        done.exits(exit);
+        let (_, summary) = told(&done);
+        assert_eq!(summary["partial"], true, "{last}: {summary}");
+        let page = fs::read_to_string(&page).expect("it was written");
+        assert!(page.contains("It was stopped before its end."), "{page}");
+    }
+    server.ends();
 }
 
 #[test]
