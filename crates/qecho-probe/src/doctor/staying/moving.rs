@@ -143,6 +143,8 @@ pub(super) fn observe(connection: &mut Connection, kind: Kind) -> Result<Move, &
         let mut ids = connection.endpoint().connection_ids().remote_active();
         match policy {
             Policy::Disabled => return Err("the server has announced disable_active_migration"),
+            // RFC 9000 §19.15: it gives no others either.
+            Policy::WithoutIds => return Err("the server's connection IDs are empty"),
             _ if !ids.any(|id| !id.is_used) => {
                 return Err("the server gives no other connection ID");
             }

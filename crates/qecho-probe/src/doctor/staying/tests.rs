@@ -1,7 +1,11 @@
 use std::time::Duration;
 
-use qecho_packet::TransportParameters;
-use qecho_peer::{endpoint::integer_value, faults::Fault};
+use qecho_packet::{TransportParameters, close::PROTOCOL_VIOLATION};
+use qecho_peer::{
+    endpoint::{Endpoint, integer_value},
+    faults::Fault,
+    tls::Level,
+};
 
 use super::{
     climb,
@@ -150,6 +154,27 @@ fn a_server_that_stays_with_the_old_port_is_free_to() {
         .with(|it| it.change = |server| server.with_faults([Fault::NoMigration]));
     let (rung, report) = sick.climb(climb);
     assert_eq!(report.findings, []);
+    assert_eq!(rung.result, RungResult::Untold, "{:#?}", rung.lines);
+}
+
+#[test]
+fn what_never_goes_on_is_not_called_well() {
+    /// Closes a connection whose client uses another connection ID than its first.
+    fn closes(endpoint: &mut Endpoint, _: usize) {
+        let packets = endpoint.received().iter();
+        let mut used = packets
+            .filter(|packet| packet.level == Level::OneRtt)
+            .map(|packet| packet.header.destination);
+        let id = used.next();
+        if used.any(|other| Some(other) != id) {
+            endpoint.close(false, PROTOCOL_VIOLATION, "");
+        }
+    }
+    let mut sick =
+        Sick::new(Middlebox::default()).with(|it| it.change = |it| it.with_habit(closes));
+    let (rung, report) = sick.climb(climb);
+    assert_eq!(report.findings, []);
+    assert_eq!(rung.facts["moves_nat_followed"], 8);
     assert_eq!(rung.result, RungResult::Untold, "{:#?}", rung.lines);
 }
 
