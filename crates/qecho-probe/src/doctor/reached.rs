@@ -22,9 +22,9 @@ use super::{
     world::{Notes, Route},
 };
 
-/// Opens a connection whose handshake is complete in time, with settings that are changed before.
-pub(crate) type Connect<'a> = dyn FnMut(&mut dyn World, &dyn Fn(&mut ClientConfig), Duration) -> Option<(Probe<'static>, Notes)>
-    + 'a;
+/// Opens a connection whose handshake is complete, with settings that are changed before.
+pub(crate) type Connect<'a> =
+    dyn FnMut(&mut dyn World, &dyn Fn(&mut ClientConfig)) -> Option<(Probe<'static>, Notes)> + 'a;
 
 /// A server that was reached, and the way to more connections.
 pub(crate) struct Reached<'a> {
@@ -63,28 +63,22 @@ impl Reached<'_> {
 
     /// Opens a connection with changed settings.
     pub(crate) fn connect_with(&mut self, edit: &dyn Fn(&mut ClientConfig)) -> Option<Connection> {
-        let patience = self.options.patience;
-        (0..CONNECTS_MAX).find_map(|_| self.try_connect(edit, patience))
+        (0..CONNECTS_MAX).find_map(|_| self.try_connect(edit))
     }
 
-    /// Opens a connection from another address of this host, in one attempt of such patience.
-    pub(crate) fn connect_from(&mut self, source: IpAddr, least: Duration) -> Option<Connection> {
+    /// Opens a connection from another address of this host, in one attempt.
+    pub(crate) fn connect_from(&mut self, source: IpAddr) -> Option<Connection> {
         self.world.send_from(Some(source));
-        let connection = self.try_connect(&|_| {}, least);
+        let connection = self.try_connect(&|_| {});
         self.world.send_from(None);
         connection
     }
 
-    fn try_connect(
-        &mut self,
-        edit: &dyn Fn(&mut ClientConfig),
-        least: Duration,
-    ) -> Option<Connection> {
+    fn try_connect(&mut self, edit: &dyn Fn(&mut ClientConfig)) -> Option<Connection> {
         if self.world.is_stopped() {
             return None;
         }
-        let patience = connecting::patience(least, Some(self.round_trip));
-        let (probe, notes) = (self.connect)(self.world, edit, patience)?;
+        let (probe, notes) = (self.connect)(self.world, edit)?;
         Some(Connection {
             probe,
             notes,

@@ -6,7 +6,7 @@ mod silences;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use self::moving::{Kind, LOST_MIN, Move, PING_SIZE};
 use super::{
@@ -25,11 +25,9 @@ const MOVES_TO_CONFIRM: usize = 16;
 const MOVES_ACTIVE: usize = 4;
 /// Moves that are neither lost nor followed, after which no more are tried.
 const OTHERS_MAX: usize = 2;
-/// Other addresses of this host from which the server is asked for.
-const SOURCES_MAX: usize = 3;
-/// Time for which an answer to one of them is awaited, beside some round trips: most addresses
-/// that are no way to the server are silent.
-const SOURCE_PATIENCE: Duration = Duration::from_secs(1);
+/// Other addresses of this host from which the server is asked: each that is no way to it costs the
+/// time for which an answer is awaited.
+const SOURCES_MAX: usize = 2;
 
 /// Climbs the staying rung.
 pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungReport {
@@ -133,9 +131,7 @@ fn observe(reached: &mut Reached<'_>, kind: Kind, count: usize) -> Result<Vec<Mo
         }
     }
     match kind {
-        Kind::Address(source)
-            if lost(&moves) >= LOST_MIN && !reaches(reached, source, reached.patience()) =>
-        {
+        Kind::Address(source) if lost(&moves) >= LOST_MIN && !reaches(reached, source) => {
             Err("new connections from there fail, too")
         }
         _ => Ok(moves),
@@ -166,13 +162,12 @@ fn other_source(reached: &mut Reached<'_>) -> Option<IpAddr> {
     let mut sources = sources.into_iter().take(SOURCES_MAX);
     sources.find(|source| {
         reached.tries(&format!("a connection from {source}"));
-        let patience = SOURCE_PATIENCE.min(reached.options.patience);
-        reaches(reached, *source, patience)
+        reaches(reached, *source)
     })
 }
 
 /// Tells whether a new connection from this address works, also after its handshake.
-fn reaches(reached: &mut Reached<'_>, source: IpAddr, patience: Duration) -> bool {
-    let connection = reached.connect_from(source, patience);
+fn reaches(reached: &mut Reached<'_>, source: IpAddr) -> bool {
+    let connection = reached.connect_from(source);
     connection.is_some_and(|mut it| it.answers_to(|packet| packet.pad_to(PING_SIZE)))
 }

@@ -127,13 +127,13 @@ impl Sick {
         let round_trip = self.conditions.delay * 2;
         let mut report = Report::default();
         let remote = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 4_433));
-        let mut connect = |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig), patience| {
+        let mut connect = |world: &mut dyn World, edit: &dyn Fn(&mut ClientConfig)| {
             let (network, notes) = world.network(remote).ok()?;
             let mut config = ClientConfig::new(tls::ClientConfig::new([]), 3);
             config.tls.alpn.clone_from(&alpn);
             edit(&mut config);
             let mut probe = Probe::client(network, config);
-            probe.patience = patience;
+            probe.patience = round_trip * 6 + Duration::from_secs(3);
             probe.open();
             probe.endpoint().is_complete().then_some((probe, notes))
         };
