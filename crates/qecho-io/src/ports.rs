@@ -114,11 +114,12 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Makes it tell what usually nobody asks for: that a datagram was too large for the way, and
-    /// the first datagrams of others than the peer.
+    /// Makes it tell what usually nobody asks for: that a datagram was too large for the way, the
+    /// first datagrams of others than the peer, and datagrams without any bytes.
     #[must_use]
     pub fn telling_all(mut self) -> Self {
         self.tells_all = true;
+        self.buffers.takes_empty = true;
         self.foreign_left = FOREIGN_MAX;
         self
     }
@@ -233,6 +234,9 @@ impl Ports {
                 }
             }
             while let Some((icmp, reason)) = socket.next_icmp() {
+                if !icmp.is_about(*remote) {
+                    continue;
+                }
                 // Usually a message too long for the path is MTU discovery's business.
                 if !icmp.is_too_large() {
                     arrivals.push_back(PortEvent::Unreachable { port, reason, icmp });
@@ -438,6 +442,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_about_a_datagram_to_another_address_says_nothing_of_the_peer() {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let bind = || Socket::bind(address, ReceiveErrors::No).expect("loopback has ports");
+        let (peer, nobody) = (bind(), bind().address());
+        let mut ports = Ports::open(peer.address()).expect("loopback has ports");
+        let datagram = Datagram::new(0, nobody, b"anybody?".to_vec());
+        ports.sockets[0].send(&datagram).expect("it leaves");
+        let answer = Datagram::new(0, ports.local(0).expect("the first"), b"hello".to_vec());
+        peer.send(&answer).expect("it leaves");
+        // The message comes at once, so that it would be there before.
+        let event = next(&mut ports);
+        assert!(matches!(event, PortEvent::Datagram { .. }), "{event:?}");
+        let until = ports.now() + Duration::from_millis(20);
+        assert!(ports.receive(until).expect("it waits").is_none());
+    }
+
+    #[test]
     fn what_strangers_send_is_dropped_and_time_comes_to_its_end() {
         let address = "127.0.0.1:0".parse().expect("an address");
         let bind = || Socket::bind(address, ReceiveErrors::No).expect("loopback has ports");
@@ -487,5 +508,28 @@ mod tests {
         say(&stranger, 0);
         say(&peer, 0);
         assert!(matches!(next(&mut ports), PortEvent::Datagram { .. }));
+    }
+
+    #[test]
+    fn a_datagram_without_any_bytes_is_told_where_all_is_and_nowhere_else() {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let peer = Socket::bind(address, ReceiveErrors::No).expect("loopback has ports");
+        for (tells_all, expected) in [(false, [3, 5]), (true, [0, 3])] {
+            let mut ports = Ports::open(peer.address()).expect("loopback has ports");
+            if tells_all {
+                ports = ports.telling_all();
+            }
+            let local = ports.local(0).expect("the first");
+            for length in [0, 3, 0, 5] {
+                let datagram = Datagram::new(0, local, vec![7; length]);
+                peer.send(&datagram).expect("it leaves");
+            }
+            for expected in expected {
+                match next(&mut ports) {
+                    PortEvent::Datagram { contents, .. } => assert_eq!(contents.len(), expected),
+                    event => panic!("{event:?}"),
+                }
+            }
+        }
     }
 }

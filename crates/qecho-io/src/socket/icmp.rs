@@ -1,6 +1,6 @@
 //! What hosts and routers report of datagrams that were sent (ICMP).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Message of a host or router about a datagram that was sent before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +15,19 @@ pub struct IcmpMessage {
     pub code: u8,
     /// Bytes of the largest IP packet that would have passed, if it says that.
     pub mtu: Option<usize>,
+    /// Where the datagram that it quotes was sent to.
+    pub(crate) destination: Option<SocketAddr>,
 }
 
 impl IcmpMessage {
+    /// Tells whether it is about a datagram to that address. The kernel hands on whatever quotes the
+    /// local port of a socket that is not connected.
+    pub(crate) fn is_about(&self, remote: SocketAddr) -> bool {
+        let ip_and_port = |address: SocketAddr| (address.ip().to_canonical(), address.port());
+        let destination = self.destination.map(ip_and_port);
+        destination.is_none_or(|destination| destination == ip_and_port(remote))
+    }
+
     /// Tells whether the datagram was too large (RFC 1191, RFC 8201).
     pub fn is_too_large(&self) -> bool {
         match self.from {
@@ -40,7 +50,7 @@ pub(super) fn next(_: &std::net::UdpSocket) -> Option<(IcmpMessage, std::io::Err
 mod linux {
     use std::{
         io::{self, IoSliceMut},
-        net::{IpAddr, Ipv4Addr, UdpSocket},
+        net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket},
         os::fd::AsRawFd,
     };
 
@@ -65,11 +75,20 @@ mod linux {
             let file = socket.as_raw_fd();
             let report = recvmsg::<SockaddrStorage>(file, &mut quotes, Some(&mut space), flags);
             let report = report.ok()?;
+            let destination = report.address.as_ref().and_then(address);
             let mut controls = report.cmsgs().into_iter().flatten();
-            if let Some(message) = controls.find_map(message) {
-                return Some(message);
+            if let Some((mut message, error)) = controls.find_map(message) {
+                message.destination = destination;
+                return Some((message, error));
             }
         }
+    }
+
+    fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
+        let v4 = address.as_sockaddr_in();
+        let v4 = v4.map(|v4| SocketAddrV4::from(*v4).into());
+        let v6 = address.as_sockaddr_in6();
+        v4.or_else(|| v6.map(|v6| SocketAddrV6::from(*v6).into()))
     }
 
     /// Reads a message; what this host says of its own accord is none, and an error of the call
@@ -94,6 +113,7 @@ mod linux {
             kind: error.ee_type,
             code: error.ee_code,
             mtu: None,
+            destination: None,
         };
         // A router that knows of no MTU says 0 (RFC 1191 §4).
         if message.is_too_large() && error.ee_info > 0 {

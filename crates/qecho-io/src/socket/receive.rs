@@ -30,6 +30,8 @@ pub(crate) struct ReceiveBuffers {
     lent: Vec<BytesMut>,
     /// Number of buffers that the next batch may fill.
     at_once: usize,
+    /// Whether datagrams without any bytes are handed on: no packet is in them.
+    pub(crate) takes_empty: bool,
 }
 
 /// How a datagram came.
@@ -57,6 +59,7 @@ impl ReceiveBuffers {
             places: (0..BATCH_SIZE).map(place).collect(),
             lent: Vec::new(),
             at_once: BATCH_SIZE,
+            takes_empty: false,
         }
     }
 
@@ -90,6 +93,9 @@ impl ReceiveBuffers {
         stride: usize,
         mut each: impl FnMut(BytesMut),
     ) {
+        if length == 0 && self.takes_empty {
+            return each(BytesMut::new());
+        }
         let stride = stride.max(1);
         let Some(mut buffer) = self.replace(place, length) else {
             let batch = &self.places[place][..length];

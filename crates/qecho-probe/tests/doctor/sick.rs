@@ -109,9 +109,11 @@ fn what_this_host_does_not_send_it_drops() {
 }
 
 #[test]
-fn a_port_that_answers_by_junk_is_no_quic() {
-    let mut world = Simulation::new().behind(towards(|_| Fate::Answered(b"pong\n".to_vec())));
-    has(&examine(&mut world), Cause::NotQuic);
+fn a_port_that_answers_by_junk_or_by_empty_datagrams_is_no_quic() {
+    for junk in [&b"pong\n"[..], b""] {
+        let mut world = Simulation::new().behind(towards(|_| Fate::Answered(junk.to_vec())));
+        has(&examine(&mut world), Cause::NotQuic);
+    }
 }
 
 #[test]
