@@ -41,6 +41,8 @@ causes! {
     FamilyBroken = "family-broken",
     /// One of several addresses fails where others of its family work.
     AddressDead = "address-dead",
+    /// The host is not there, or no router on the way reaches it: so says an ICMP message.
+    HostUnreachable = "host-unreachable",
     /// An ICMP message says that the UDP port is unreachable: of the host itself, where nobody
     /// listens, or of a firewall before it.
     UdpRefused = "udp-refused",

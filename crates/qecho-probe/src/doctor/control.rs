@@ -44,7 +44,7 @@ pub fn compare(report: &Report, control: &Report) -> FaultSide {
     }
     // Whoever answers by UDP shows that UDP passes, whatever becomes of its handshake.
     let needed = match cause {
-        Cause::UdpFiltered | Cause::UdpRefused => Rung::Udp,
+        Cause::HostUnreachable | Cause::UdpFiltered | Cause::UdpRefused => Rung::Udp,
         _ => Rung::Handshake,
     };
     let mut rungs = control.rungs.iter();

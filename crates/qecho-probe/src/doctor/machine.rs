@@ -1,6 +1,9 @@
 //! The rung of this machine: routes, buffers, and what its kernel can do.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde_json::json;
 
@@ -20,50 +23,51 @@ const BUFFER_GOOD: usize = 200 << 10;
 /// Bytes of an IP packet that every link of IPv6 carries (RFC 8200 §5).
 const IPV6_MTU_MIN: usize = 1_280;
 
-/// What was seen of this machine.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    machine: Option<Machine>,
-    /// Routes to the target's addresses; or why there is none.
-    routes: Vec<(IpAddr, Result<Route, String>)>,
-}
+/// Routes to the target's addresses; or why there is none.
+type Routes = [(IpAddr, Result<Route, String>)];
 
 /// Climbs the rung.
 pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
     let mut report = RungReport::new(Rung::Machine, RungResult::Passed);
-    let mut seen = Seen::default();
-    match climb.world.machine() {
-        Ok(machine) => seen.machine = Some(machine),
-        Err(error) => report.say(format!("this host does not tell what it can do: {error}")),
-    }
+    let machine = climb.world.machine();
     let port = climb.doors().first().map_or(443, |door| door.port);
+    let mut routes = Vec::new();
     for address in climb.addresses() {
         let route = climb.world.route(SocketAddr::new(address, port));
-        let route = route.map_err(|error| error.to_string());
-        let route = route.and_then(|route| with_source(address, route));
-        seen.routes.push((address, route));
+        let route = route.map_err(|error| without_route(&error));
+        routes.push((address, route.and_then(|it| with_source(address, it))));
     }
-    tell(&seen, &mut report);
-    let findings = judge(&seen);
-    if !findings.is_empty() {
+    tell_routes(&routes, &mut report);
+    match machine {
+        Ok(machine) => tell(&machine, &mut report),
+        Err(error) => report.say(format!("this host does not tell what it can do: {error}")),
+    }
+    if let Some(finding) = judge(&routes) {
         report.result = RungResult::Failed;
+        climb.report.findings.push(finding);
     }
-    climb.report.findings.extend(findings);
-    let reachable = seen.routes.iter();
-    let reachable = reachable.filter(|(_, route)| route.as_ref().is_ok_and(|it| !is_small(it)));
-    climb.routes = reachable
-        .filter_map(|(address, route)| Some((*address, route.clone().ok()?)))
-        .collect();
-    let unroutable = seen.routes.iter().filter_map(|(address, route)| {
-        let why = route.as_ref().err()?;
-        Some((*address, why.clone()))
-    });
-    climb.unroutable = unroutable.collect();
+    for (address, route) in routes {
+        match route {
+            Ok(route) if is_small(&route) => {}
+            Ok(route) => climb.routes.push((address, route)),
+            Err(why) => climb.unroutable.push((address, why)),
+        }
+    }
     report
 }
 
-fn tell(seen: &Seen, report: &mut RungReport) {
-    for (address, route) in &seen.routes {
+/// Says why there is no route: Linux has errors of their own for routes that let nothing pass.
+fn without_route(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "a route of this host forbids it (prohibit)".into(),
+        io::ErrorKind::InvalidInput => "a route of this host drops it (blackhole)".into(),
+        io::ErrorKind::HostUnreachable => "a route of this host refuses it (unreachable)".into(),
+        _ => error.to_string(),
+    }
+}
+
+fn tell_routes(routes: &Routes, report: &mut RungReport) {
+    for (address, route) in routes {
         match route {
             Ok(Route { source, mtu, .. }) => {
                 let size = mtu.map(|mtu| format!(", packets of {mtu} B at most"));
@@ -73,7 +77,7 @@ fn tell(seen: &Seen, report: &mut RungReport) {
             Err(why) => report.say(format!("no route to {address}: {why}")),
         }
     }
-    let routes = seen.routes.iter().map(|(address, route)| match route {
+    let routes = routes.iter().map(|(address, route)| match route {
         Ok(route) => json!({
             "address": address.to_string(),
             "source": route.source.to_string(),
@@ -82,9 +86,9 @@ fn tell(seen: &Seen, report: &mut RungReport) {
         Err(why) => json!({ "address": address.to_string(), "error": why }),
     });
     report.fact("routes", routes.collect::<Vec<_>>());
-    let Some(machine) = &seen.machine else {
-        return;
-    };
+}
+
+fn tell(machine: &Machine, report: &mut RungReport) {
     let families = match (machine.has_ipv4, machine.has_ipv6) {
         (true, true) => "IPv4 and IPv6",
         (true, false) => "IPv4, no IPv6",
@@ -120,55 +124,53 @@ fn with_source(address: IpAddr, route: Route) -> Result<Route, String> {
 }
 
 /// Returns the bytes of the IP packet around the smallest datagram that QUIC needs.
-fn needed(source: &IpAddr) -> usize {
-    let header = match source {
-        IpAddr::V4(_) => 20,
-        IpAddr::V6(_) => 40,
-    };
+fn needed(is_ipv4: bool) -> usize {
+    let header = if is_ipv4 { 20 } else { 40 };
     PAYLOAD_MIN + UDP_HEADER + header
 }
 
 fn is_small(route: &Route) -> bool {
-    route.mtu.is_some_and(|mtu| mtu < needed(&route.source))
+    let needed = needed(route.source.is_ipv4());
+    route.mtu.is_some_and(|mtu| mtu < needed)
 }
 
-fn judge(seen: &Seen) -> Vec<Finding> {
-    let routes = seen.routes.iter();
+fn judge(routes: &Routes) -> Option<Finding> {
+    let routes = routes.iter();
     let routes = routes.filter_map(|(address, route)| Some((address, route.as_ref().ok()?)));
-    let small: Vec<_> = routes.filter(|(_, route)| is_small(route)).collect();
-    let Some((address, route)) = small.first() else {
-        return Vec::new();
-    };
-    let mtu = route.mtu.unwrap_or_default();
-    let needed = needed(&route.source);
-    let sentence =
-        format!("The route to {address} carries packets of {mtu} B, and QUIC needs {needed} B.");
-    // RFC 8200 §5: IPv6 wants more of every link than QUIC does.
-    let wanted = match route.source {
-        IpAddr::V4(_) => needed,
-        IpAddr::V6(_) => needed.max(IPV6_MTU_MIN),
-    };
-    let advice = format!("Set the MTU of the interface, tunnel or route to {wanted} B or more.");
-    let evidence = small.iter().map(|(address, route)| {
+    let mut small = routes.filter(|(_, route)| is_small(route)).peekable();
+    let (address, route) = *small.peek()?;
+    let evidence = small.map(|(address, route)| {
         let mtu = route.mtu.unwrap_or_default();
         format!("this host's route to {address} has an MTU of {mtu} B")
     });
-    let finding = Finding::new(Cause::RouteTooSmall, sentence, advice).with_evidence(evidence);
-    vec![finding]
+    Some(route_too_small(*address, route.mtu).with_evidence(evidence))
+}
+
+/// Says that the route to an address carries too little.
+pub(super) fn route_too_small(address: IpAddr, mtu: Option<usize>) -> Finding {
+    let needed = needed(address.is_ipv4());
+    let carried = mtu.map_or("smaller ones alone".into(), |mtu| {
+        format!("packets of {mtu} B")
+    });
+    // RFC 8200 §5: IPv6 wants more of every link than QUIC does.
+    let wanted = match address {
+        IpAddr::V4(_) => needed,
+        IpAddr::V6(_) => needed.max(IPV6_MTU_MIN),
+    };
+    Finding::new(
+        Cause::RouteTooSmall,
+        format!("The route to {address} carries {carried}, and QUIC needs {needed} B."),
+        format!("Set the MTU of the interface, tunnel or route to {wanted} B or more."),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn route(address: &str, mtu: Option<usize>) -> (IpAddr, Result<Route, String>) {
-        let address = address.parse().expect("an address");
-        (address, Ok(Route::new(address, mtu)))
-    }
-
     #[test]
     fn only_a_route_that_carries_no_1200_bytes_is_too_small() {
-        for (address, mtu, is_small) in [
+        for (address, mtu, expected) in [
             ("192.0.2.1", Some(1_200), true),
             ("192.0.2.1", Some(1_227), true),
             ("192.0.2.1", Some(1_228), false),
@@ -176,17 +178,22 @@ mod tests {
             ("2001:db8::1", Some(1_247), true),
             ("2001:db8::1", Some(1_280), false),
         ] {
-            let routes = vec![route(address, mtu)];
-            let findings = judge(&Seen {
-                machine: None,
-                routes,
-            });
-            let causes: Vec<_> = findings.iter().map(|finding| finding.cause).collect();
-            let expected: &[Cause] = match is_small {
-                true => &[Cause::RouteTooSmall],
-                false => &[],
-            };
-            assert_eq!(causes, expected, "{address}, {mtu:?}");
+            let address = address.parse().expect("an address");
+            let finding = judge(&[(address, Ok(Route::new(address, mtu)))]);
+            let is_small = finding.is_some_and(|it| it.cause == Cause::RouteTooSmall);
+            assert_eq!(is_small, expected, "{address}, {mtu:?}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_lets_nothing_pass_is_named_and_other_reasons_are_the_systems() {
+        for (kind, words) in [
+            (io::ErrorKind::PermissionDenied, "prohibit"),
+            (io::ErrorKind::InvalidInput, "blackhole"),
+            (io::ErrorKind::NetworkUnreachable, "network unreachable"),
+        ] {
+            let told = without_route(&kind.into());
+            assert!(told.contains(words), "{told}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rung of UDP: whether datagrams get to each address, and answers back.
 
 mod judging;
+mod reply;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -11,12 +12,13 @@ use qecho_packet::wire::{VersionRequest, packets};
 use qecho_peer::network::{Ecn, PathId};
 use serde_json::json;
 
+use self::reply::Reply;
 use super::{
     Door, Rung, RungReport, RungResult,
     connecting::{self, Hello, Outcome},
     ladder::Climb,
-    names::WEB_PORT,
-    world::{Note, TcpAnswer, Told, Unreachable},
+    names::{Announced, WEB_PORT},
+    world::{Note, SendFailure, TcpAnswer},
 };
 
 /// Requests for versions that are sent to one address.
@@ -28,29 +30,6 @@ const REQUEST_PARTS: u32 = 14;
 const GUESSED_ADDRESSES_MAX: usize = 2;
 /// Addresses of which it is asked whether their host is there at all.
 const ASKED_BY_TCP_MAX: usize = 3;
-
-/// What came back from an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Reply {
-    /// An answer of QUIC.
-    Quic,
-    /// The host, or a firewall before it, says that the port is unreachable.
-    Refused(Option<IpAddr>),
-    /// Somebody on the way forbids it.
-    Prohibited(Option<IpAddr>),
-    /// Somebody on the way knows no way.
-    Unreachable(Option<IpAddr>, Unreachable),
-    /// A rule of this host forbids it.
-    Forbidden(String),
-    /// This host does not send it.
-    NotSent(String),
-    /// An answer of QUIC from another address.
-    Elsewhere(SocketAddr),
-    /// Datagrams that are no QUIC.
-    Junk(usize),
-    /// Nothing.
-    Silent,
-}
 
 /// An address at which UDP was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +43,35 @@ struct Tried {
     web: Option<TcpAnswer>,
 }
 
-/// What was seen at one port.
+impl Tried {
+    fn works(&self) -> bool {
+        self.reply == Reply::Quic
+    }
+
+    /// Returns what it replied twice.
+    fn agreed(&self) -> Option<&Reply> {
+        self.reply.agreed(self.again.as_ref()?)
+    }
+
+    /// Tells whether its host answers by TCP.
+    fn is_there(&self) -> bool {
+        let mut answers = [&self.tcp, &self.web].into_iter().flatten();
+        answers.any(|answer| matches!(answer, TcpAnswer::Open | TcpAnswer::Refused))
+    }
+
+    /// Keeps what came back when it was tried again.
+    fn note_again(&mut self, again: Reply) {
+        // What answers at last was lost by chance.
+        match again {
+            Reply::Quic => self.reply = Reply::Quic,
+            again => self.again = Some(again),
+        }
+    }
+}
+
+/// Results at one port.
 #[derive(Clone, Debug)]
-struct Seen {
+struct PortResults {
     host: String,
     door: Door,
     tried: Vec<Tried>,
@@ -78,22 +83,21 @@ struct Seen {
     is_tls_old: bool,
 }
 
-impl Seen {
-    fn works(&self) -> bool {
-        self.tried.iter().any(|tried| tried.reply == Reply::Quic)
+impl PortResults {
+    fn working(&self) -> Option<SocketAddr> {
+        let tried = self.tried.iter().find(|tried| tried.works());
+        tried.map(|tried| tried.address)
     }
 }
 
 /// Climbs the rung.
 pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
     let mut report = RungReport::new(Rung::Udp, RungResult::Passed);
-    let seen = look(climb);
-    let Some(seen) = seen else {
-        let host = climb.target.map(|target| target.host.clone());
-        let host = host.unwrap_or_default();
-        let finding = judging::no_route(&host, &climb.unroutable);
+    let Some(seen) = look(climb) else {
+        let host = climb.target.map_or("", |target| &target.host);
         report.say(format!("this host has no route to {host}"));
         report.result = RungResult::Failed;
+        let finding = judging::no_route(host, &climb.unroutable);
         climb.report.findings.push(finding);
         return report;
     };
@@ -103,8 +107,7 @@ pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
         report.say(format!("an answer takes {milliseconds:.1} ms"));
         report.fact("round_trip_us", round_trip.as_micros() as u64);
     }
-    let works = seen.tried.iter().find(|it| it.reply == Reply::Quic);
-    climb.reached = works.map(|it| (it.address, seen.door.clone()));
+    climb.reached = seen.working().map(|address| (address, seen.door.clone()));
     let findings = judging::judge(&seen);
     report.result = match (findings.is_empty(), climb.reached.is_some()) {
         (false, _) => RungResult::Failed,
@@ -117,15 +120,15 @@ pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
 }
 
 /// Tries one port after another until one answers; none if there is no route to any address.
-fn look(climb: &mut Climb<'_>) -> Option<Seen> {
-    let mut first: Option<Seen> = None;
+fn look(climb: &mut Climb<'_>) -> Option<PortResults> {
+    let mut first: Option<PortResults> = None;
     let mut others = Vec::new();
     for (number, door) in climb.doors().into_iter().enumerate() {
         let mut seen = look_at(climb, door, number > 0);
         if seen.tried.is_empty() || climb.world.is_stopped() {
             return first;
         }
-        if seen.works() {
+        if seen.working().is_some() {
             look_again_beside_others(climb, &mut seen);
             return Some(seen);
         }
@@ -137,7 +140,7 @@ fn look(climb: &mut Climb<'_>) -> Option<Seen> {
     let mut seen = first?;
     seen.others = others;
     look_again_alone(climb, &mut seen);
-    if seen.works() {
+    if seen.working().is_some() {
         // It was chance, so what is said of the others begins anew.
         seen.tried.iter_mut().for_each(|tried| tried.again = None);
         look_again_beside_others(climb, &mut seen);
@@ -145,7 +148,7 @@ fn look(climb: &mut Climb<'_>) -> Option<Seen> {
     Some(seen)
 }
 
-fn look_at(climb: &mut Climb<'_>, door: Door, is_guessed: bool) -> Seen {
+fn look_at(climb: &mut Climb<'_>, door: Door, is_guessed: bool) -> PortResults {
     let mut addresses: Vec<_> = climb.routes.iter().map(|(address, _)| *address).collect();
     if is_guessed {
         addresses = one_of_each_family(&addresses);
@@ -166,12 +169,12 @@ fn look_at(climb: &mut Climb<'_>, door: Door, is_guessed: bool) -> Seen {
     let announced = climb.announced.as_ref();
     let is_tls_old = announced.is_some_and(|it| it.as_ref().is_err_and(|why| why.is_tls_old));
     let announced = announced.and_then(|it| it.as_ref().ok());
-    Seen {
+    PortResults {
         host: climb.target.map(|it| it.host.clone()).unwrap_or_default(),
         door,
         tried,
         others: Vec::new(),
-        is_announced: announced.map(super::names::Announced::is_any),
+        is_announced: announced.map(Announced::is_any),
         is_tls_old,
     }
 }
@@ -188,26 +191,23 @@ fn one_of_each_family(addresses: &[IpAddr]) -> Vec<IpAddr> {
 }
 
 /// Tries the addresses again that did not answer, once one that did has answered again.
-fn look_again_beside_others(climb: &mut Climb<'_>, seen: &mut Seen) {
+fn look_again_beside_others(climb: &mut Climb<'_>, seen: &mut PortResults) {
     let door = seen.door.clone();
-    let works = seen.tried.iter().find(|it| it.reply == Reply::Quic);
-    let Some(works) = works.map(|it| it.address) else {
+    let Some(working) = seen.working() else {
         return;
     };
-    for index in 0..seen.tried.len() {
-        let address = seen.tried[index].address;
-        if seen.tried[index].reply == Reply::Quic || ask(climb, works, &door) != Reply::Quic {
+    for tried in seen.tried.iter_mut().filter(|tried| !tried.works()) {
+        if ask(climb, working, &door) != Reply::Quic {
             continue;
         }
-        climb.tries(format!("UDP to {address} again"));
-        let again = ask(climb, address, &door);
-        note_again(&mut seen.tried[index], again);
-        seen.tried[index].tcp = Some(ask_by_tcp(climb, address));
+        climb.tries(format!("UDP to {} again", tried.address));
+        tried.note_again(ask(climb, tried.address, &door));
+        tried.tcp = Some(ask_by_tcp(climb, tried.address));
     }
 }
 
 /// Asks by TCP whether the hosts are there at all, and tries again by UDP.
-fn look_again_alone(climb: &mut Climb<'_>, seen: &mut Seen) {
+fn look_again_alone(climb: &mut Climb<'_>, seen: &mut PortResults) {
     let door = seen.door.clone();
     for tried in seen.tried.iter_mut().take(ASKED_BY_TCP_MAX) {
         let address = tried.address;
@@ -219,16 +219,7 @@ fn look_again_alone(climb: &mut Climb<'_>, seen: &mut Seen) {
         }
         tried.tcp = Some(answer);
         climb.tries(format!("UDP to {address} again"));
-        let again = ask(climb, address, &door);
-        note_again(tried, again);
-    }
-}
-
-fn note_again(tried: &mut Tried, again: Reply) {
-    // What answers at last was lost by chance.
-    match again {
-        Reply::Quic => tried.reply = Reply::Quic,
-        again => tried.again = Some(again),
+        tried.note_again(ask(climb, address, &door));
     }
 }
 
@@ -244,13 +235,8 @@ fn ask(climb: &mut Climb<'_>, address: SocketAddr, door: &Door) -> Reply {
     if requested == Reply::Quic || climb.world.is_stopped() {
         return requested;
     }
-    let attempted = attempt(climb, address, door);
-    match (&requested, &attempted) {
-        // Some networks answer only the first of a kind.
-        (_, Reply::Silent) => requested,
-        (Reply::Junk(a), Reply::Junk(b)) => Reply::Junk(a + b),
-        _ => attempted,
-    }
+    // Some networks answer only the first of a kind.
+    requested.or(attempt(climb, address, door))
 }
 
 /// Asks for the server's versions alone.
@@ -261,7 +247,7 @@ pub(super) fn negotiates(climb: &mut Climb<'_>, address: SocketAddr) -> bool {
 fn request_versions(climb: &mut Climb<'_>, address: SocketAddr) -> Reply {
     let (mut network, notes) = match climb.world.network(address) {
         Ok(opened) => opened,
-        Err(error) => return Reply::NotSent(error.to_string()),
+        Err(error) => return Reply::NotSent(SendFailure::Other, error.to_string()),
     };
     let nonce = RandomState::new().hash_one(address);
     let answered = |datagram: &[u8]| {
@@ -289,7 +275,8 @@ fn request_versions(climb: &mut Climb<'_>, address: SocketAddr) -> Reply {
         }
         wait *= 2;
     }
-    reply(&notes.all(), junk, |contents| answered(contents).is_some())
+    let is_answer = |contents: &[u8]| answered(contents).is_some();
+    told(climb, address, (&notes.all(), junk), is_answer)
 }
 
 fn attempt(climb: &mut Climb<'_>, address: SocketAddr, door: &Door) -> Reply {
@@ -303,50 +290,37 @@ fn attempt(climb: &mut Climb<'_>, address: SocketAddr, door: &Door) -> Reply {
     let patience = climb.patience();
     let attempt = match connecting::connect(climb.world, address, config, patience) {
         Ok(attempt) => attempt,
-        Err(why) => return Reply::NotSent(why),
+        Err(why) => return Reply::NotSent(SendFailure::Other, why),
     };
     climb.answered_after(attempt.answered_after);
     let reply = match (&attempt.outcome, attempt.answered_elsewhere()) {
         (Outcome::Silent, Some(from)) => Reply::Elsewhere(from),
-        (Outcome::Silent, None) => reply(&attempt.notes.all(), attempt.junk, |_| false),
+        (Outcome::Silent, None) => {
+            let all = (&*attempt.notes.all(), attempt.junk);
+            told(climb, address, all, |_| false)
+        }
         _ => Reply::Quic,
     };
     attempt.close();
     reply
 }
 
-/// Judges by what the network told, where no answer came.
-fn reply(notes: &[Note], junk: usize, is_answer: impl Fn(&[u8]) -> bool) -> Reply {
-    let mut reply = match junk {
-        0 => Reply::Silent,
-        junk => Reply::Junk(junk),
-    };
-    for note in notes {
-        reply = match &note.what {
-            Told::Foreign { from, contents } if is_answer(contents) => {
-                return Reply::Elsewhere(*from);
-            }
-            Told::Unreachable { from, why } => match why {
-                Unreachable::Port => Reply::Refused(*from),
-                Unreachable::Prohibited => Reply::Prohibited(*from),
-                why => Reply::Unreachable(*from, *why),
-            },
-            Told::NotSent {
-                is_forbidden,
-                words,
-            } => match is_forbidden {
-                true => Reply::Forbidden(words.clone()),
-                false => Reply::NotSent(words.clone()),
-            },
-            Told::Foreign { .. } | Told::TooLarge { .. } => continue,
-        };
-    }
-    reply
+/// Returns what notes and so many datagrams of something else say, where no answer came.
+fn told(
+    climb: &Climb<'_>,
+    address: SocketAddr,
+    (notes, junk): (&[Note], usize),
+    is_answer: impl Fn(&[u8]) -> bool,
+) -> Reply {
+    let mut routes = climb.routes.iter();
+    let route = routes.find(|(ip, _)| *ip == address.ip());
+    let source = route.map(|(_, route)| route.source);
+    Reply::of(notes, junk, address.ip(), source, is_answer)
 }
 
-fn tell(seen: &Seen, report: &mut RungReport) {
+fn tell(seen: &PortResults, report: &mut RungReport) {
     for tried in &seen.tried {
-        report.say(format!("{}: {}", tried.address, words(&tried.reply)));
+        report.say(format!("{}: {}", tried.address, tried.reply));
         if let Some(tcp) = &tried.tcp {
             report.say(format!("by TCP: {}", tcp_words(tcp)));
         }
@@ -354,30 +328,13 @@ fn tell(seen: &Seen, report: &mut RungReport) {
     let addresses = seen.tried.iter().map(|tried| {
         json!({
             "address": tried.address.to_string(),
-            "answers": tried.reply == Reply::Quic,
-            "reply": words(&tried.reply),
+            "answers": tried.works(),
+            "reply": tried.reply.to_string(),
             "tcp": tried.tcp.as_ref().map(tcp_words),
         })
     });
     report.fact("addresses", addresses.collect::<Vec<_>>());
     report.fact("port", seen.door.port);
-}
-
-fn words(reply: &Reply) -> String {
-    let by = |from: &Option<IpAddr>| from.map_or("the network".into(), |from| from.to_string());
-    match reply {
-        Reply::Quic => "QUIC answers".into(),
-        Reply::Refused(from) => format!("{} says that the port is unreachable", by(from)),
-        Reply::Prohibited(from) => format!("{} says that it is forbidden", by(from)),
-        Reply::Unreachable(from, why) => {
-            format!("{} says that there is no way ({why:?})", by(from))
-        }
-        Reply::Forbidden(words) => format!("a rule of this host forbids it: {words}"),
-        Reply::NotSent(words) => format!("this host does not send it: {words}"),
-        Reply::Elsewhere(from) => format!("{from} answers instead"),
-        Reply::Junk(count) => format!("{count} datagrams came that are no QUIC"),
-        Reply::Silent => "no answer".into(),
-    }
 }
 
 fn tcp_words(answer: &TcpAnswer) -> String {

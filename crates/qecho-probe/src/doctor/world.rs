@@ -111,8 +111,8 @@ pub enum Told {
     },
     /// This host did not send a datagram, in the system's words.
     NotSent {
-        /// Whether a rule of this host forbids it, rather than a missing route or room.
-        is_forbidden: bool,
+        /// Why.
+        why: SendFailure,
         /// The system's words.
         words: String,
     },
@@ -125,7 +125,20 @@ pub enum Told {
     },
 }
 
-/// Reason of an ICMP destination unreachable message (RFC 792, RFC 1812 §5.2.7.1, RFC 4443 §3.1).
+/// Reason for which this host does not send a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendFailure {
+    /// A rule forbids it.
+    Forbidden,
+    /// There is no route any more, or no address to send from.
+    NoRoute,
+    /// Another one, as that there is no room for it.
+    Other,
+}
+
+/// Reason of an ICMP message that a datagram does not get there (RFC 792, RFC 1812 §5.2.7.1,
+/// RFC 4443 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unreachable {
@@ -137,6 +150,12 @@ pub enum Unreachable {
     Network,
     /// Somebody forbids it.
     Prohibited,
+    /// The host takes no UDP.
+    Protocol,
+    /// It has passed as many routers as it may, as where routes go in a circle.
+    HopLimit,
+    /// The address that it was sent from is valid on its own link alone.
+    Scope,
     /// Another type and code.
     Other(u8, u8),
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use qecho_peer::simulated::SimulatedServer;
 use qecho_probe::doctor::{
     Cause, Door, Report, RungResult, Target,
-    world::{TcpAnswer, Told, Unreachable},
+    world::{SendFailure, TcpAnswer, Told, Unreachable},
 };
 
 use crate::{
@@ -56,6 +56,14 @@ fn a_route_of_1200_bytes_is_too_small_and_nothing_is_sent_on_it() {
 }
 
 #[test]
+fn a_link_on_the_way_that_is_too_small_for_quic_is_named_by_what_its_router_says() {
+    let from = Some("192.0.2.77".parse().unwrap());
+    let mtu = Some(1_000);
+    let mut world = one(good_server()).behind(told(Told::TooLarge { from, mtu }));
+    has(&examine(&mut world), Cause::RouteTooSmall);
+}
+
+#[test]
 fn a_port_where_nobody_listens_is_refused() {
     let mut world = Simulation::new().behind(told(unreachable(Unreachable::Port)));
     has(&examine(&mut world), Cause::UdpRefused);
@@ -81,12 +89,12 @@ fn udp_that_is_lost_is_filtered_whether_tcp_answers_or_not() {
 #[test]
 fn what_the_network_or_this_host_forbids_is_filtered() {
     let forbidden = Told::NotSent {
-        is_forbidden: true,
+        why: SendFailure::Forbidden,
         words: "operation not permitted".into(),
     };
     for what in [
         unreachable(Unreachable::Prohibited),
-        unreachable(Unreachable::Host),
+        unreachable(Unreachable::Protocol),
         forbidden,
     ] {
         has(
@@ -97,9 +105,53 @@ fn what_the_network_or_this_host_forbids_is_filtered() {
 }
 
 #[test]
+fn a_host_that_nobody_reaches_is_unreachable_unless_tcp_shows_that_it_is_there() {
+    for (why, tcp, expected) in [
+        (Unreachable::Host, TcpAnswer::Silent, Cause::HostUnreachable),
+        (
+            Unreachable::Network,
+            TcpAnswer::Silent,
+            Cause::HostUnreachable,
+        ),
+        (
+            Unreachable::HopLimit,
+            TcpAnswer::Silent,
+            Cause::HostUnreachable,
+        ),
+        (Unreachable::Host, TcpAnswer::Open, Cause::UdpFiltered),
+    ] {
+        let mut world = one(good_server()).behind(told(unreachable(why)));
+        world.tcp = vec![(at(ADDRESS), tcp)];
+        has(&examine(&mut world), expected);
+    }
+}
+
+#[test]
+fn one_icmp_message_and_then_silence_is_called_as_many_are() {
+    for (why, expected) in [
+        (Unreachable::Port, Cause::UdpRefused),
+        (Unreachable::Prohibited, Cause::UdpFiltered),
+        (Unreachable::Host, Cause::HostUnreachable),
+    ] {
+        for number in [0, 2, 9] {
+            let mut sent = 0;
+            let limited = towards(move |_| {
+                sent += 1;
+                match sent == number + 1 {
+                    true => Fate::Told(unreachable(why)),
+                    false => Fate::Lost,
+                }
+            });
+            let report = examine(&mut one(good_server()).behind(limited));
+            has(&report, expected);
+        }
+    }
+}
+
+#[test]
 fn what_this_host_does_not_send_it_drops() {
     let what = Told::NotSent {
-        is_forbidden: false,
+        why: SendFailure::Other,
         words: "no buffer space available".into(),
     };
     has(

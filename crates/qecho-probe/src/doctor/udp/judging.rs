@@ -2,14 +2,24 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Reply, Seen, Tried, tcp_words, words};
-use crate::doctor::{Cause, Finding, names::WEB_PORT, world::TcpAnswer};
+use super::{PortResults, Tried, reply::IcmpSender, reply::Reply, tcp_words};
+use crate::doctor::{
+    Cause, Finding, machine,
+    names::WEB_PORT,
+    world::{SendFailure, TcpAnswer, Unreachable},
+};
+
+const OWN_FIREWALL: &str = "This host's own firewall";
+const OWN_RULES: &str = "Allow it in the rules of this host: nft list ruleset shows them.";
 
 /// Judges a port: addresses beside others that work, or all of them.
-pub(super) fn judge(seen: &Seen) -> Vec<Finding> {
-    match seen.works() {
-        true => judge_beside(seen),
-        false => judge_alone(seen).into_iter().collect(),
+pub(super) fn judge(seen: &PortResults) -> Vec<Finding> {
+    match seen.working() {
+        Some(working) => [false, true]
+            .into_iter()
+            .filter_map(|is_ipv4| judge_family(seen, working, is_ipv4))
+            .collect(),
+        None => judge_alone(seen).into_iter().collect(),
     }
 }
 
@@ -23,81 +33,66 @@ pub(super) fn no_route(host: &str, unroutable: &[(IpAddr, String)]) -> Finding {
     Finding::new(Cause::NoRoute, sentence, advice).with_evidence(evidence)
 }
 
-/// Judges addresses that fail where others work: it is the family if all of it fail, and none of
-/// the other.
-fn judge_beside(seen: &Seen) -> Vec<Finding> {
-    let works = |tried: &&Tried| tried.reply == Reply::Quic;
-    let has_failed = |tried: &&Tried| tried.reply != Reply::Quic && tried.again.is_some();
-    let failed: Vec<&Tried> = seen.tried.iter().filter(has_failed).collect();
-    let mut findings = Vec::new();
-    for is_ipv4 in [false, true] {
-        let of_family = |tried: &&Tried| tried.address.is_ipv4() == is_ipv4;
-        let here: Vec<_> = failed.iter().copied().filter(of_family).collect();
-        let Some(first) = here.first() else {
-            continue;
-        };
-        let family = match is_ipv4 {
+/// Judges the addresses of a family that fail where another works: it is the family if all of it
+/// fail.
+fn judge_family(seen: &PortResults, working: SocketAddr, is_ipv4: bool) -> Option<Finding> {
+    let of_family = seen.tried.iter();
+    let of_family: Vec<_> = of_family
+        .filter(|tried| tried.address.is_ipv4() == is_ipv4)
+        .collect();
+    let has_failed = |tried: &&&Tried| !tried.works() && tried.again.is_some();
+    let failed: Vec<_> = of_family.iter().filter(has_failed).collect();
+    let first = failed.first()?;
+    let host = &seen.host;
+    let finding = if of_family.iter().any(|tried| tried.works()) {
+        let ip = first.address.ip();
+        Finding::new(
+            Cause::AddressDead,
+            format!("{ip} does not answer, where other addresses of {host} do."),
+            "Take the address out of the name's records, or repair the server behind it.",
+        )
+    } else if failed.len() == of_family.len() {
+        let (family, other) = match is_ipv4 {
             true => ("IPv4", "IPv6"),
             false => ("IPv6", "IPv4"),
         };
-        let has_works = seen.tried.iter().filter(works).any(|it| of_family(&it));
-        // A family is broken only if that is sure of all of it.
-        if !has_works && seen.tried.iter().filter(of_family).count() > here.len() {
-            continue;
-        }
-        let finding = match has_works {
-            true => Finding::new(
-                Cause::AddressDead,
-                format!(
-                    "{} does not answer, where other addresses of {} do.",
-                    first.address.ip(),
-                    seen.host
-                ),
-                "Take the address out of the name's records, or repair the server behind it.",
+        Finding::new(
+            Cause::FamilyBroken,
+            format!("{family} does not get to {host}, where {other} does."),
+            format!(
+                "Repair {family}, here or at the server, or take its addresses out of the name's \
+                 records."
             ),
-            false => Finding::new(
-                Cause::FamilyBroken,
-                format!(
-                    "{} does not get to {}, where {} does.",
-                    family.0, seen.host, family.1
-                ),
-                format!(
-                    "Repair {}, here or at the server, or take its addresses out of the \
-                     name's records.",
-                    family.0
-                ),
-            ),
-        };
-        let mut evidence: Vec<_> = here.iter().flat_map(|tried| evidence(tried)).collect();
-        if let Some(other) = seen.tried.iter().find(works) {
-            evidence.insert(1, format!("{}: QUIC answers, each time", other.address));
-        }
-        findings.push(finding.with_evidence(evidence));
-    }
-    findings
+        )
+    } else {
+        // It is not sure of all of the family.
+        return None;
+    };
+    let mut evidence: Vec<_> = failed.iter().flat_map(|tried| evidence(tried)).collect();
+    evidence.insert(1, format!("{working}: QUIC answers, each time"));
+    Some(finding.with_evidence(evidence))
 }
 
-/// Judges by the reply that says most.
-fn judge_alone(seen: &Seen) -> Option<Finding> {
-    let has_failed = |tried: &&Tried| {
-        let again = tried.again.as_ref();
-        again.is_some_and(|again| is_alike(again, &tried.reply))
-    };
-    let failed = seen.tried.iter().filter(has_failed);
-    let tried = failed.min_by_key(|tried| rank(&tried.reply))?;
-    if is_not_announced(seen, tried) {
+/// Judges by the reply that says most; a way that somebody does not know says least of a name.
+fn judge_alone(seen: &PortResults) -> Option<Finding> {
+    let failed = seen.tried.iter();
+    let failed = failed.filter_map(|tried| Some((tried, tried.agreed()?)));
+    let (tried, reply) = failed.min_by_key(|(_, reply)| match reply {
+        Reply::Unreachable(_, why) if !why.is_refusal() => u8::MAX,
+        reply => reply.rank(),
+    })?;
+    if is_not_announced(seen, tried, reply) {
         // What could not be read may well say that QUIC answers.
         return (!seen.is_tls_old).then(|| not_announced(seen, tried));
     }
-    let finding = match &tried.reply {
+    let address = tried.address;
+    let finding = match reply {
         Reply::Quic => return None,
-        Reply::Elsewhere(from) => elsewhere(tried.address, *from),
-        Reply::Junk(_) => junk(tried.address),
-        Reply::Refused(from) => refused(tried, *from),
-        Reply::Forbidden(_) => own_rule(tried.address),
-        Reply::NotSent(_) => not_sent(tried.address),
-        Reply::Prohibited(from) => prohibited(tried.address, *from),
-        Reply::Unreachable(..) => unreachable(tried.address),
+        Reply::Elsewhere(from) => elsewhere(address, *from),
+        Reply::Junk(_) => junk(address),
+        Reply::NotSent(why, _) => not_sent(address, *why),
+        Reply::Unreachable(from, why) => unreachable(tried, *from, *why),
+        Reply::TooLarge(_, mtu) => machine::route_too_small(address.ip(), *mtu),
         Reply::Silent => silent(tried, seen.is_announced == Some(true)),
     };
     let mut finding = finding.with_evidence(evidence(tried));
@@ -110,32 +105,10 @@ fn judge_alone(seen: &Seen) -> Option<Finding> {
     Some(finding)
 }
 
-/// Tells whether two replies mean the same.
-fn is_alike(one: &Reply, other: &Reply) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
-}
-
-fn rank(reply: &Reply) -> usize {
-    match reply {
-        Reply::Quic => 0,
-        Reply::Elsewhere(_) => 1,
-        Reply::Junk(_) => 2,
-        Reply::Refused(_) => 3,
-        Reply::Forbidden(_) => 4,
-        Reply::NotSent(_) => 5,
-        Reply::Prohibited(_) => 6,
-        Reply::Silent => 7,
-        Reply::Unreachable(..) => 8,
-    }
-}
-
 /// Tells whether there is a web server that has nothing to say of HTTP/3, or was not understood:
 /// then nobody promised that QUIC would answer.
-fn is_not_announced(seen: &Seen, tried: &Tried) -> bool {
-    let may_be = matches!(
-        tried.reply,
-        Reply::Silent | Reply::Refused(_) | Reply::Prohibited(_)
-    );
+fn is_not_announced(seen: &PortResults, tried: &Tried, reply: &Reply) -> bool {
+    let may_be = matches!(reply, Reply::Silent | Reply::Unreachable(..));
     let is_guessed = !seen.door.is_chosen && seen.door.port == WEB_PORT;
     let is_unannounced = match seen.is_announced {
         Some(is_announced) => !is_announced,
@@ -144,7 +117,7 @@ fn is_not_announced(seen: &Seen, tried: &Tried) -> bool {
     may_be && is_guessed && is_unannounced
 }
 
-fn not_announced(seen: &Seen, tried: &Tried) -> Finding {
+fn not_announced(seen: &PortResults, tried: &Tried) -> Finding {
     let host = &seen.host;
     let (sentence, told) = match seen.is_announced {
         Some(_) => (
@@ -170,7 +143,7 @@ fn not_announced(seen: &Seen, tried: &Tried) -> Finding {
 }
 
 fn evidence(tried: &Tried) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", tried.address, words(&tried.reply))];
+    let mut lines = vec![format!("{}: {}", tried.address, tried.reply)];
     let port = tried.address.port();
     if let Some(tcp) = &tried.tcp {
         lines.push(format!("TCP port {port}: {}", tcp_words(tcp)));
@@ -179,7 +152,7 @@ fn evidence(tried: &Tried) -> Vec<String> {
         lines.push(format!("TCP port {WEB_PORT}: {}", tcp_words(web)));
     }
     if let Some(again) = &tried.again {
-        lines.push(format!("{} again: {}", tried.address, words(again)));
+        lines.push(format!("{} again: {again}", tried.address));
     }
     lines
 }
@@ -201,85 +174,130 @@ fn junk(address: SocketAddr) -> Finding {
     )
 }
 
-/// Port unreachable is what a host says where nobody listens, and what firewalls say by default of
-/// what they refuse: these in their own name, or in that of the host that they run on.
-fn refused(tried: &Tried, from: Option<IpAddr>) -> Finding {
-    let (ip, port) = (tried.address.ip(), tried.address.port());
-    let by_tcp = match tried.tcp {
-        Some(TcpAnswer::Open) => " By TCP somebody does.",
-        _ => "",
-    };
-    match from.map(|from| from.to_canonical()) {
-        Some(from) if from != ip.to_canonical() => Finding::new(
-            Cause::UdpRefused,
-            format!("{from}, a router or firewall on the way, refuses UDP port {port} of {ip}."),
-            format!("Ask whoever runs {from} to let UDP port {port} pass there."),
-        ),
-        from => Finding::new(
-            Cause::UdpRefused,
-            match from {
-                Some(_) => format!("{ip} says that nobody listens on its UDP port {port}.{by_tcp}"),
-                None => format!("ICMP says that nobody listens on UDP port {port} of {ip}.{by_tcp}"),
-            },
-            "Start the QUIC server, or check its port and that it listens on this address.",
-        )
-        .or_else(
+fn not_sent(address: SocketAddr, why: SendFailure) -> Finding {
+    match why {
+        SendFailure::Forbidden => Finding::new(
             Cause::UdpFiltered,
-            format!(
-                "see at the server whether somebody listens (ss -lun sport = :{port}): then its own \
-                 firewall refuses"
-            ),
+            format!("{OWN_FIREWALL} forbids UDP to {address}."),
+            OWN_RULES,
+        ),
+        SendFailure::NoRoute => Finding::new(
+            Cause::NoRoute,
+            format!("This host has lost its route to {}.", address.ip()),
+            "Look at this host's interface, its addresses and its routes.",
+        ),
+        SendFailure::Other => Finding::new(
+            Cause::LocalDrops,
+            format!("This host does not send datagrams to {address}."),
+            "Look at this host's interface, queues and memory: the system's words are below.",
         ),
     }
 }
 
-fn own_rule(address: SocketAddr) -> Finding {
-    Finding::new(
-        Cause::UdpFiltered,
-        format!("This host's own firewall forbids UDP to {address}."),
-        "Allow it in the rules of this host: nft list ruleset shows them.",
-    )
+/// Judges by an ICMP message: its sender would not let the datagram pass, or has no way for it. Who
+/// has a way for TCP will not let it pass.
+fn unreachable(tried: &Tried, from: IcmpSender, why: Unreachable) -> Finding {
+    match why {
+        Unreachable::Port if from != IcmpSender::ThisHost => refused(tried, from),
+        why if why.is_refusal() || tried.is_there() => forbidden(tried.address, from, why),
+        why => host_unreachable(tried.address.ip(), from, why),
+    }
 }
 
-fn not_sent(address: SocketAddr) -> Finding {
-    Finding::new(
-        Cause::LocalDrops,
-        format!("This host does not send datagrams to {address}."),
-        "Look at this host's interface, queues and memory: the system's words are below.",
-    )
-}
-
-fn prohibited(address: SocketAddr, from: Option<IpAddr>) -> Finding {
-    let who = from.map_or("The network".into(), |from| from.to_string());
-    Finding::new(
-        Cause::UdpFiltered,
-        format!("{who} forbids UDP to {address}."),
-        format!(
-            "Ask whoever runs {who} to let UDP port {} pass.",
-            address.port()
+fn forbidden(address: SocketAddr, from: IcmpSender, why: Unreachable) -> Finding {
+    let port = address.port();
+    let (who, advice) = match from {
+        IcmpSender::Target(ip) => (
+            format!("The firewall of {ip}"),
+            format!("Let UDP port {port} pass in the firewall of {ip}."),
         ),
-    )
+        IcmpSender::ThisHost => (OWN_FIREWALL.into(), OWN_RULES.into()),
+        IcmpSender::Other(ip) => (
+            ip.to_string(),
+            format!("Ask whoever runs {ip} to let UDP port {port} pass."),
+        ),
+        IcmpSender::Unknown => (
+            "The network".into(),
+            format!("Ask whoever runs the network to let UDP port {port} pass."),
+        ),
+    };
+    let sentence = match why {
+        Unreachable::Prohibited => format!("{who} forbids UDP to {address}."),
+        _ => format!("{who} refuses UDP to {address}: it says that {why}."),
+    };
+    Finding::new(Cause::UdpFiltered, sentence, advice)
 }
 
-fn unreachable(address: SocketAddr) -> Finding {
+fn host_unreachable(ip: IpAddr, from: IcmpSender, why: Unreachable) -> Finding {
+    let (sentence, advice) = match (why, from) {
+        (Unreachable::Host, IcmpSender::ThisHost) => (
+            format!(
+                "Nobody on this host's link answers for {ip}: its host is down, or the router."
+            ),
+            format!("See which of them is asked there, and that it is up: ip route get {ip}"),
+        ),
+        (Unreachable::HopLimit, _) => (
+            format!("Datagrams to {ip} go in a circle, until {from} drops them."),
+            format!("Repair the routes in the circle: traceroute {ip} shows it."),
+        ),
+        (Unreachable::Scope, _) => (
+            format!("Nothing gets to {ip} from this host's address: {from} says that {why}."),
+            "Give this host an address that is valid everywhere.".into(),
+        ),
+        (Unreachable::Network, _) => (
+            format!("Nothing gets to {ip}: {from} says that {why}."),
+            "Check the address, and the routes of the one that says so.".into(),
+        ),
+        _ => (
+            format!("Nothing gets to {ip}: {from} says that {why}."),
+            "Check the address, and that its host is up.".into(),
+        ),
+    };
+    Finding::new(Cause::HostUnreachable, sentence, advice)
+}
+
+/// Port unreachable is what a host says where nobody listens, and what firewalls say by default of
+/// what they refuse: these in their own name, or in that of the host that they run on.
+fn refused(tried: &Tried, from: IcmpSender) -> Finding {
+    let (ip, port) = (tried.address.ip(), tried.address.port());
+    if let IcmpSender::Other(from) = from {
+        return Finding::new(
+            Cause::UdpRefused,
+            format!("{from}, a router or firewall on the way, refuses UDP port {port} of {ip}."),
+            format!("Ask whoever runs {from} to let UDP port {port} pass there."),
+        );
+    }
+    let by_tcp = match tried.tcp {
+        Some(TcpAnswer::Open) => " By TCP somebody does.",
+        _ => "",
+    };
+    let sentence = match from {
+        IcmpSender::Target(_) => format!("{ip} says that nobody listens on its UDP port {port}."),
+        _ => format!("ICMP says that nobody listens on UDP port {port} of {ip}."),
+    };
     Finding::new(
+        Cause::UdpRefused,
+        sentence + by_tcp,
+        "Start the QUIC server, or check its port and that it listens on this address.",
+    )
+    .or_else(
         Cause::UdpFiltered,
-        format!("The network knows no way to {address}."),
-        "Check the address, and that its host is up.",
+        format!(
+            "see at the server whether somebody listens (ss -lun sport = :{port}): then its own \
+             firewall refuses"
+        ),
     )
 }
 
 /// Says of silence what is known: whether the host is there.
 fn silent(tried: &Tried, is_announced: bool) -> Finding {
     let (ip, port) = (tried.address.ip(), tried.address.port());
-    let listens = tried.tcp == Some(TcpAnswer::Open);
-    let is_there = [&tried.tcp, &tried.web].into_iter().flatten();
-    let mut is_there = is_there.filter(|it| matches!(it, TcpAnswer::Open | TcpAnswer::Refused));
-    let is_there = is_there.next().is_some();
-    let sentence = match (listens, is_there) {
-        (true, _) => format!("{ip} answers on TCP port {port}, and nothing comes back by UDP."),
-        (false, true) => format!("{ip} is there, and nothing comes back from its UDP port {port}."),
-        (false, false) => format!(
+    let sentence = match (&tried.tcp, tried.is_there()) {
+        (Some(TcpAnswer::Open), _) => {
+            format!("{ip} answers on TCP port {port}, and nothing comes back by UDP.")
+        }
+        (_, true) => format!("{ip} is there, and nothing comes back from its UDP port {port}."),
+        (_, false) => format!(
             "Nothing comes back from {ip}, by UDP or by TCP: it is filtered, or its host is down."
         ),
     };

@@ -18,7 +18,7 @@ fn foreign(length: usize) -> Told {
 
 fn not_sent() -> Told {
     Told::NotSent {
-        is_forbidden: false,
+        why: SendFailure::Other,
         words: "no buffer space".into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, process::Command};
 
 use super::*;
+use crate::doctor::world::SendFailure;
 
 /// Variable that is set where a test runs in its namespace.
 const INSIDE: &str = "QECHO_TEST_NAMESPACE";
@@ -127,7 +128,8 @@ fn a_firewall_of_this_host_that_answers_forbids_each_datagram() {
 }
 
 fn is_forbidden(told: &Told) -> bool {
-    matches!(told, Told::NotSent { is_forbidden, .. } if *is_forbidden)
+    let why = SendFailure::Forbidden;
+    matches!(told, Told::NotSent { why: of, .. } if *of == why)
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn a_router_with_a_narrow_way_tells_its_mtu_and_a_small_datagram_leaves_after_th
             let is_expected = matches!(
                 &last.what,
                 Told::NotSent {
-                    is_forbidden: false,
+                    why: SendFailure::Other,
                     ..
                 }
             );
