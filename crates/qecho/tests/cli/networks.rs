@@ -111,8 +111,8 @@ use scenarios;
 #[test]
 fn each_network_has_a_name_of_its_own_and_a_cause_that_there_is() {
     let sick = || {
-        let sick = sick::ALL.iter().chain(sick::ENDS);
-        sick.chain(sick::MOVED).chain(sick::RELAYED)
+        let sick = sick::ALL.iter().chain(sick::ENDS).chain(sick::MOVED);
+        sick.chain(sick::RELAYED).chain(sick::UNREACHED)
     };
     let all = || sick().chain(ugly::ALL);
     let mut names: Vec<_> = all().map(|scenario| scenario.name).collect();

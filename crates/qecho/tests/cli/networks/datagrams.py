@@ -21,6 +21,9 @@ IP_MTU_DISCOVER = 10
 IP_PMTUDISC_PROBE = 3
 IPV6_MTU_DISCOVER = 23
 IP_RECVTOS = 13
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+MSG_ERRQUEUE = 0x2000
 ECT_0 = 2
 INITIAL_SIZE = 14
 DATAGRAM_MAX = 65_535
@@ -46,6 +49,22 @@ def set_ecn(own: socket.socket, ecn: int) -> None:
         own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, ecn)
     else:
         own.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, ecn)
+
+
+def tell_errors(own: socket.socket) -> None:
+    """Makes the system tell each ICMP message, also those after which others may pass."""
+    if own.family == socket.AF_INET6:
+        own.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+    else:
+        own.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+
+
+def drop_error(own: socket.socket) -> None:
+    """Takes the message of an error that was told, which would keep the socket ready."""
+    try:
+        own.recvmsg(1, 512, MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except OSError:
+        pass
 
 
 def receive(own: socket.socket) -> tuple[bytes, int, tuple]:
@@ -76,14 +95,14 @@ def far(arguments: argparse.Namespace) -> None:
 
 
 def junk(arguments: argparse.Namespace) -> None:
-    """Answers whatever comes with something that is no QUIC."""
+    """Answers whatever comes with something that is no QUIC, or with `--answer 0` with nothing."""
     own = open_socket(arguments.address)
     own.bind((arguments.address, arguments.port))
     print("ready", flush=True)
     while True:
         try:
             _, _, sender = receive(own)
-            own.sendto(b"\0\1what do you want?\r\n", sender)
+            own.sendto(b"\0\1what do you want?\r\n"[: arguments.answer], sender)
         except OSError:
             continue
 
@@ -141,6 +160,7 @@ def near(arguments: argparse.Namespace) -> None:
     if arguments.local:
         own.bind((arguments.local, 0))
     if arguments.connected:
+        tell_errors(own)
         own.connect((arguments.address, arguments.port))
     told = {"answered": [], "up": [], "down": [], "ports": [], "servers": [], "from": [], "said": []}
 
@@ -154,6 +174,7 @@ def near(arguments: argparse.Namespace) -> None:
                 data, ecn, sender = receive(own)
             except OSError as error:
                 told["said"].append(error.strerror)
+                drop_error(own)
                 continue
             told["from"].append(sender[0])
             if len(data) < 9 or data[0] != 0 or len(data) < arguments.answer:

@@ -32,6 +32,9 @@ pub(in crate::networks) const HOSTS: &str = "127.0.0.1 localhost
 198.51.100.2 three.test
 198.51.100.3 three.test
 198.51.100.4 three.test
+192.0.2.9 near.test
+198.51.100.9 far.test
+2001:db8:2::9 far-six.test
 ";
 
 /// Role of `datagrams.py` that is asked for names which are not among [`HOSTS`].

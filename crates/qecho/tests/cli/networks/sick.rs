@@ -3,12 +3,15 @@
 mod ends;
 mod moved;
 mod relayed;
+mod unreached;
 
 use std::collections::BTreeSet;
 
 use super::{Scenario, WELL, namespaces::Place, scenarios};
 
-pub(super) use self::{ends::ALL as ENDS, moved::ALL as MOVED, relayed::ALL as RELAYED};
+pub(super) use self::{
+    ends::ALL as ENDS, moved::ALL as MOVED, relayed::ALL as RELAYED, unreached::ALL as UNREACHED,
+};
 
 /// Bits 8 to 15 of the servers' addresses.
 const SERVERS: u64 = 100 << 8;
