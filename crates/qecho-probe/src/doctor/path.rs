@@ -8,21 +8,30 @@ mod marks;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod volley;
 
 use std::time::Duration;
 
+use qecho_packet::TransportParameters;
+use qecho_peer::{
+    endpoint::{ClientConfig, Endpoint, integer_value},
+    tls::Level,
+};
+
+use self::{bursts::Bursts, volley::Volley};
 use super::{
     Cause, Finding, Report, Rung, RungReport, RungResult,
-    reached::{Connection, Reached},
-    world::Dropped,
+    reached::{Connection, Reached, is_over},
 };
 
 /// Bytes of UDP payload that every path carries (RFC 9000 §14).
 pub(super) const DATAGRAM_SIZE: usize = 1_200;
-/// Datagrams of a volley, and the time between two.
-const VOLLEY: (usize, Duration) = (100, Duration::from_millis(20));
-/// The same where little time is taken.
-const VOLLEY_QUICK: (usize, Duration) = (20, Duration::from_millis(10));
+/// Time by which a datagram may be later than others, as on a way with much jitter.
+const LATENESS: Duration = Duration::from_millis(500);
+/// Time for which acknowledgements are held back, and the most that is announced for it: so that
+/// not each answer costs one of them.
+const ACKNOWLEDGEMENT_DELAY: Duration = Duration::from_millis(80);
+const ACKNOWLEDGEMENT_DELAY_MAX_MS: u64 = 100;
 /// Packets with ECT(0) on one connection.
 const MARKED: usize = 20;
 /// Datagrams of the one burst where little time is taken.
@@ -34,7 +43,7 @@ const CONNECTIONS_MAX: usize = 4;
 
 /// Connections that were opened to see whether they live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lives {
+struct Connections {
     /// Handshakes that completed.
     opened: usize,
     /// Those after which nothing was answered any more, although no more than a few datagrams were
@@ -46,31 +55,57 @@ struct Lives {
     slow: usize,
 }
 
+/// Share of datagrams that are lost on the way to the server, and the least time between two that
+/// are not to be lost by a limit of rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Loss {
+    share: f64,
+    pause: Duration,
+}
+
 /// Climbs the path rung.
 pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungReport {
     let mut rung = RungReport::new(Rung::Path, RungResult::Passed);
     let mut findings = Vec::new();
     reached.tries("loss, jitter and reordering");
-    let mut lives = Lives::default();
-    let first = live_connection(reached, &mut lives);
-    findings.extend(judge_lives(lives));
+    let mut opened = Connections::default();
+    let first = live_connection(reached, &mut opened);
+    findings.extend(judge_connections(opened));
     let mut untold = Vec::new();
     let is_alive = first.is_some();
     match first {
-        Some((connection, volley)) => {
-            let lost = look_at_loss(reached, volley, &mut rung, &mut untold);
-            look_at_sizes(reached, connection, &mut rung, &mut findings, &mut untold);
+        Some((mut connection, volley)) => {
+            volley.report(&mut rung);
+            let loss = look_at_loss(reached, &mut connection, &volley, &mut rung, &mut findings);
+            look_at_sizes(
+                reached,
+                connection,
+                loss,
+                &mut rung,
+                &mut findings,
+                &mut untold,
+            );
             look_at_marks(reached, &mut rung, &mut findings, &mut untold);
-            look_at_bursts(reached, &mut rung, &mut findings, &mut untold);
-            // What passes slowly, and only then, is not lost whatever its pace.
-            let is_policed = findings.iter().any(|it| it.cause == Cause::Policer);
-            findings.extend(lost.filter(|_| !is_policed));
+            let is_loss = |it: &Finding| it.cause == Cause::Loss;
+            match !loss.pause.is_zero() || findings.iter().any(is_loss) {
+                true => untold.push("bursts, as single datagrams are lost"),
+                false => {
+                    let is_challenged = !volley.answered.is_empty();
+                    match look_at_bursts(reached, is_challenged) {
+                        Some(bursts) => {
+                            bursts.report(&mut rung);
+                            findings.extend(bursts::judge(&bursts));
+                        }
+                        None => untold.push("bursts"),
+                    }
+                }
+            }
         }
         None => {
-            rung.say(match lives {
-                Lives { opened: 0, .. } => "no connection any more",
-                Lives { slow: 1.., .. } => "answers come too late to tell what was lost",
-                Lives { closed: 0, .. } => "nothing passes after the handshake",
+            rung.say(match opened {
+                Connections { opened: 0, .. } => "no connection any more",
+                Connections { slow: 1.., .. } => "answers come too late to tell what was lost",
+                Connections { closed: 0, .. } => "nothing passes after the handshake",
                 _ => "the server closes connections at once",
             });
             untold.push("sizes, ECN marks, loss and bursts");
@@ -92,45 +127,68 @@ pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungRepor
 /// Opens connections until one lives through a volley, or enough do not.
 fn live_connection(
     reached: &mut Reached<'_>,
-    lives: &mut Lives,
-) -> Option<(Connection, loss::Volley)> {
-    let (count, pause) = match reached.options.is_quick {
-        true => VOLLEY_QUICK,
-        false => VOLLEY,
+    opened: &mut Connections,
+) -> Option<(Connection, Volley)> {
+    let announce = |config: &mut ClientConfig| {
+        let delay = integer_value(ACKNOWLEDGEMENT_DELAY_MAX_MS);
+        let id = TransportParameters::MAX_ACK_DELAY;
+        config.parameters.push((id, delay));
     };
-    while lives.opened < CONNECTIONS_MAX && lives.dark < DARK_MIN {
-        let mut connection = reached.connect()?;
-        lives.opened += 1;
+    while opened.opened < CONNECTIONS_MAX && opened.dark < DARK_MIN {
+        let mut connection = reached.connect_with(&announce)?;
+        let behaviour = &mut connection.probe.endpoint_mut().behaviour;
+        behaviour.acknowledgement_delay = ACKNOWLEDGEMENT_DELAY;
+        opened.opened += 1;
         // Some may not like that many PATH_CHALLENGE frames.
-        let is_challenged = lives.opened == 1;
-        let before = reached.world.dropped();
-        let mut volley = match connection.answers() {
-            true => loss::observe(&mut connection, count, pause, is_challenged),
+        let is_challenged = opened.opened == 1;
+        let volley = match connection.answers() {
+            true => loss::observe(reached, &mut connection, is_challenged),
             false => None,
         };
-        if let Some(volley) = &mut volley {
-            note_dropped(reached, before, volley);
-        }
         match volley {
             Some(volley) => return Some((connection, volley)),
-            None if connection.is_over() => lives.closed += 1,
-            None if connection.is_silent() => lives.dark += 1,
-            None => lives.slow += 1,
+            None if connection.is_over() => opened.closed += 1,
+            None if connection.is_silent() => opened.dark += 1,
+            None => opened.slow += 1,
         }
     }
     None
 }
 
-/// Takes into account what this host dropped meanwhile.
-fn note_dropped(reached: &mut Reached<'_>, before: Option<Dropped>, volley: &mut loss::Volley) {
+/// Waits until the peer has told which of these packets came, also of those that are late. Returns
+/// whether it has told.
+fn hears_of(connection: &mut Connection, numbers: &[u64]) -> bool {
+    // Where much is lost, all that asks for an answer may be, too.
+    let is_told = connection.hears_of(numbers) || connection.hears_of(numbers);
+    let is_whole = |endpoint: &Endpoint| {
+        let is_acknowledged = |number: &u64| endpoint.is_acknowledged(Level::OneRtt, *number);
+        numbers.iter().all(is_acknowledged) || is_over(endpoint)
+    };
+    if is_told {
+        connection.probe.wait_for(is_whole, LATENESS);
+    }
+    is_told
+}
+
+/// Sends a volley, and takes into account what this host dropped meanwhile.
+fn measure(
+    reached: &mut Reached<'_>,
+    connection: &mut Connection,
+    count: usize,
+    pause: Duration,
+    is_challenged: bool,
+) -> Option<Volley> {
+    let before = reached.world.dropped();
+    let mut volley = volley::send(connection, count, pause, is_challenged)?;
     if let (Some(before), Some(after)) = (before, reached.world.dropped()) {
         volley.local.sent += after.sent.saturating_sub(before.sent);
         volley.local.received += after.received.saturating_sub(before.received);
     }
+    Some(volley)
 }
 
-fn judge_lives(lives: Lives) -> Option<Finding> {
-    let Lives { opened, dark, .. } = lives;
+fn judge_connections(connections: Connections) -> Option<Finding> {
+    let Connections { opened, dark, .. } = connections;
     (dark >= DARK_MIN && dark == opened).then(|| {
         Finding::new(
             Cause::BlackholeAfterHandshake,
@@ -148,34 +206,54 @@ fn judge_lives(lives: Lives) -> Option<Finding> {
 /// Judges the loss that was seen, and looks again where it is much.
 fn look_at_loss(
     reached: &mut Reached<'_>,
-    first: loss::Volley,
+    connection: &mut Connection,
+    volley: &Volley,
     rung: &mut RungReport,
-    untold: &mut Vec<&str>,
-) -> Option<Finding> {
-    first.report(rung);
-    if !first.is_lossy().contains(&true) {
-        return None;
-    }
-    let before = reached.world.dropped();
-    let connection = reached.connect();
-    let second = connection.and_then(|mut it| loss::observe_small(&mut it));
-    let Some(mut second) = second else {
-        untold.push("loss at another pace");
-        return None;
+    findings: &mut Vec<Finding>,
+) -> Loss {
+    let mut loss = Loss {
+        share: volley.up().share(),
+        pause: Duration::ZERO,
     };
-    note_dropped(reached, before, &mut second);
-    loss::judge(&[first, second])
+    let Some(lossy) = loss::lossy(volley) else {
+        return loss;
+    };
+    reached.tries("loss at another pace");
+    match loss::look_into(reached, connection, volley, lossy) {
+        loss::Judgement::Cause(finding) => {
+            if finding.cause == Cause::Policer {
+                loss = Loss {
+                    share: 0.0,
+                    pause: lossy.pause(volley),
+                };
+            }
+            findings.push(finding);
+        }
+        loss::Judgement::Queue(rate) => {
+            rung.say(format!(
+                "it is a slow link with a short queue: {rate:.0} datagrams of {DATAGRAM_SIZE} bytes \
+                 pass in a second"
+            ));
+            loss.pause = lossy.pause(volley);
+        }
+        loss::Judgement::Gone => rung.say("later, nearly nothing was lost any more"),
+        loss::Judgement::Unclear => {
+            rung.say("whether it is lost at another pace, too, did not become clear");
+        }
+    }
+    loss
 }
 
 fn look_at_sizes(
     reached: &mut Reached<'_>,
     mut connection: Connection,
+    loss: Loss,
     rung: &mut RungReport,
     findings: &mut Vec<Finding>,
     untold: &mut Vec<&str>,
 ) {
     reached.tries("the largest datagram that passes");
-    let Some(sizes) = sizes::observe(reached, &mut connection) else {
+    let Some(sizes) = sizes::observe(reached, &mut connection, loss) else {
         return untold.push("the largest datagram that passes");
     };
     sizes.report(rung);
@@ -209,26 +287,12 @@ fn look_at_marks(
     }
 }
 
-fn look_at_bursts(
-    reached: &mut Reached<'_>,
-    rung: &mut RungReport,
-    findings: &mut Vec<Finding>,
-    untold: &mut Vec<&str>,
-) {
+fn look_at_bursts(reached: &mut Reached<'_>, is_challenged: bool) -> Option<Bursts> {
     reached.tries("bursts");
     let ladder = match reached.options.is_quick {
         true => &[BURST_QUICK][..],
         false => &bursts::LADDER[..],
     };
-    let before = reached.world.dropped();
-    let connection = reached.connect();
-    let seen = connection.and_then(|mut connection| bursts::observe(&mut connection, ladder));
-    let Some(mut bursts) = seen else {
-        return untold.push("bursts");
-    };
-    if let (Some(before), Some(after)) = (before, reached.world.dropped()) {
-        bursts.dropped += after.sent.saturating_sub(before.sent);
-    }
-    bursts.report(rung);
-    findings.extend(bursts::judge(&bursts));
+    let mut connection = reached.connect()?;
+    bursts::observe(reached, &mut connection, ladder, is_challenged)
 }

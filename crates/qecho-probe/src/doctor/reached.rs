@@ -229,36 +229,3 @@ impl Drop for Connection {
 pub(crate) fn is_over(endpoint: &Endpoint) -> bool {
     endpoint.closed().is_some() || endpoint.ended().is_some()
 }
-
-/// Returns the lower end of the 95 % confidence interval of a share (Wilson's).
-pub(crate) fn lower_bound(part: usize, whole: usize) -> f64 {
-    /// Quantile of the normal distribution.
-    const Z: f64 = 1.96;
-    if whole == 0 {
-        return 0.0;
-    }
-    let (part, whole) = (part.min(whole) as f64, whole as f64);
-    let share = part / whole;
-    let spread = share * (1.0 - share) / whole + Z * Z / (4.0 * whole * whole);
-    let centre = share + Z * Z / (2.0 * whole);
-    ((centre - Z * spread.sqrt()) / (1.0 + Z * Z / whole)).max(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lower_bound_is_wilsons() {
-        for (part, whole, expected) in [
-            (0, 100, 0.0),
-            (3, 100, 0.0103),
-            (30, 100, 0.2189),
-            (100, 100, 0.9630),
-            (0, 0, 0.0),
-        ] {
-            let bound = lower_bound(part, whole);
-            assert!((bound - expected).abs() < 1e-4, "{part}/{whole}: {bound}");
-        }
-    }
-}

@@ -1,398 +1,451 @@
-//! Loss, jitter and reordering.
+//! Loss: whether more is lost than by chance, and whether that depends on the pace.
 //!
-//! First large packets follow each other soon. Each has PATH_CHALLENGE: that it came,
-//! acknowledgements tell, and the answer has a round trip of its own, which no acknowledgement
-//! delay blurs. Where some are lost, small ones follow, each after the answer to the one before:
-//! what is lost then, no queue and no limit of rate has taken.
+//! Each volley is judged by the odds that its losses are those of a bad path rather than of a
+//! usable one (a sequential probability ratio test, Wald 1945): datagrams are added until the odds
+//! decide. What is lost at one pace is then sent more slowly, and, if it passes, at the first pace
+//! again.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use qecho_packet::wire::Frame;
-use qecho_peer::{endpoint::Endpoint, packet::one_rtt, tls::Level};
+use qecho_peer::packet::one_rtt;
 
-use super::DATAGRAM_SIZE;
+use super::{
+    DATAGRAM_SIZE, measure,
+    volley::{Losses, TIME_MAX, Volley},
+};
 use crate::doctor::{
-    Cause, Finding, RungReport,
-    reached::{Connection, is_over, lower_bound},
-    world::Dropped,
+    Cause, Finding,
+    reached::{Connection, Reached},
 };
 
-/// Share of lost datagrams that is called a cause, at the lower end of what it may be.
-const SHARE_MIN: f64 = 0.03;
-/// Datagrams that are sent beyond the last one that was acknowledged: they fit the queue of a slow
-/// link, and leave it soon.
-const UNACKNOWLEDGED_MAX: usize = 10;
-/// Small datagrams that are sent one after the answer to the other, the least time between two, and
-/// the most for all: where a round trip takes long, fewer do.
-const SMALL: (usize, Duration) = (60, Duration::from_millis(60));
-const SMALL_TIME: Duration = Duration::from_secs(15);
+/// Shares of lost datagrams: of a path that is usable, if no more are lost, and of one that is bad.
+const USABLE: f64 = 0.02;
+const BAD: f64 = 0.06;
+/// Logarithm of the odds at which a path is bad: 99 to 1.
+const SURE: f64 = 4.6;
+/// The same at which nothing more needs to be sent.
+const SURE_NOT: f64 = -3.0;
+/// The same for a second volley, which has to show no more than what the first has.
+const AGAIN: f64 = 1.5;
+const PASSES: f64 = -3.5;
+/// Datagrams of the first volley, of each that is added to it, and of all; the time between two.
+const VOLLEY: (usize, usize, usize) = (100, 50, 200);
+const PAUSE: Duration = Duration::from_millis(20);
+/// The same where little time is taken.
+const VOLLEY_QUICK: (usize, usize, usize) = (20, 20, 60);
+const PAUSE_QUICK: Duration = Duration::from_millis(10);
+/// Time between two of the slower ones.
+const PAUSE_SLOW: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(1_500));
+/// Datagrams of another pace, and volleys of them.
+const OTHER: (usize, usize) = (8, 60);
+const OTHER_VOLLEYS: usize = 2;
 
-/// Packets that were sent one by one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Volley {
-    pub(super) sent: usize,
-    /// Those that the peer acknowledged.
-    pub(super) arrived: usize,
-    /// Answers that came: PATH_RESPONSE frames, or acknowledgements of small ones in time.
-    pub(super) answered: usize,
-    /// Whether each asked for an answer of its own.
-    pub(super) is_challenged: bool,
-    /// Whether they were small, and each waited for the answer to the one before.
-    pub(super) is_small: bool,
-    /// Packet numbers of the peer that did not come. It may have skipped some (RFC 9000 §21.4), or
-    /// sent some that were too large.
-    pub(super) gaps: usize,
-    pub(super) round_trips: Vec<Duration>,
-    /// Packets that a later one has overtaken, up and down.
-    pub(super) overtaken: [usize; 2],
-    /// Datagrams that this host has dropped itself meanwhile, of whatever program.
-    pub(super) local: Dropped,
-    /// The time between two.
-    pub(super) pause: Duration,
+/// Small and large datagrams whose acknowledgements are timed.
+const SERVICES: usize = 4;
+
+/// Direction in which datagrams are lost, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lossy {
+    Up,
+    Down,
+    EachWay,
 }
 
-impl Volley {
-    /// Returns the datagrams that were lost on the way to the server.
-    pub(super) fn lost_up(&self) -> usize {
-        let local = usize::try_from(self.local.sent).unwrap_or(usize::MAX);
-        (self.sent - self.arrived).saturating_sub(local)
-    }
-
-    /// Returns the answers that were lost on the way back, if they can be told: a server may leave
-    /// some out, but then there is no gap in its numbers, and a gap may have other reasons, such as
-    /// its own search for the largest datagram. So few gaps do not explain many missing answers.
-    pub(super) fn lost_down(&self) -> Option<usize> {
-        let local = usize::try_from(self.local.received).unwrap_or(usize::MAX);
-        let missing = self.arrived.saturating_sub(self.answered);
-        let missing = match 2 * self.gaps >= missing {
-            true => missing.min(self.gaps),
-            false => 0,
-        };
-        (self.is_challenged && self.answered > 0).then(|| missing.saturating_sub(local))
-    }
-
-    fn shares(&self) -> [(usize, usize); 2] {
-        let down = self.lost_down().map(|lost| (lost, self.arrived));
-        [(self.lost_up(), self.sent), down.unwrap_or_default()]
-    }
-
-    /// Tells for each direction whether more is lost than chance explains.
-    pub(super) fn is_lossy(&self) -> [bool; 2] {
-        self.shares()
-            .map(|(lost, of)| lower_bound(lost, of) > SHARE_MIN)
-    }
-
-    /// Returns the smallest and the median round-trip time, and the mean difference of one to the
-    /// next.
-    fn times(&self) -> Option<[Duration; 3]> {
-        let mut sorted = self.round_trips.clone();
-        sorted.sort_unstable();
-        let median = *sorted.get(sorted.len() / 2)?;
-        let pairs = self.round_trips.windows(2);
-        let differences: Duration = pairs.map(|pair| pair[0].abs_diff(pair[1])).sum();
-        let jitter = differences / u32::try_from(sorted.len().max(2) - 1).unwrap_or(u32::MAX);
-        Some([*sorted.first()?, median, jitter])
-    }
-
-    /// Says what was seen.
-    pub(super) fn report(&self, rung: &mut RungReport) {
-        let [(up, sent), (down, answers)] = self.shares();
-        let back = match self.lost_down() {
-            Some(_) => format!(", {down} of {answers} answers lost"),
-            None => String::new(),
-        };
-        rung.say(format!("{up} of {sent} datagrams lost{back}"));
-        rung.fact("sent", sent);
-        rung.fact("lost_up", up);
-        rung.fact("lost_down", self.lost_down());
-        if let Some(times) = self.times() {
-            let [least, median, jitter] = times.map(|time| time.as_secs_f64() * 1e3);
-            rung.say(format!(
-                "round trip {least:.1} ms at least, {median:.1} ms in the middle, jitter {jitter:.1} ms"
-            ));
-            let names = ["round_trip_min_us", "round_trip_median_us", "jitter_us"];
-            for (name, time) in names.into_iter().zip(times) {
-                rung.fact(name, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-            }
-        }
-        let [up, down] = self.overtaken;
-        if up + down > 0 {
-            rung.say(format!(
-                "{up} datagrams overtaken on the way there, {down} on the way back"
-            ));
-        }
-        rung.fact("overtaken_up", up);
-        rung.fact("overtaken_down", down);
-    }
+/// Losses at a slower pace, beside those at the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slower {
+    /// There are as many, or nearly.
+    Same,
+    /// There are hardly any.
+    Passes,
+    /// Chance explains either.
+    Unclear,
 }
 
-/// Sends large packets one by one, and waits where too many of them are not acknowledged.
+/// Result of looking into a loss.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Judgement {
+    /// It is a cause.
+    Cause(Finding),
+    /// It is a slow link with a short queue, which passes so many datagrams a second.
+    Queue(f64),
+    /// It was there for a while only.
+    Gone,
+    /// It could not be looked into, or not enough.
+    Unclear,
+}
+
+/// Sends volleys until they decide whether the path is bad, or enough of them.
 pub(super) fn observe(
+    reached: &mut Reached<'_>,
     connection: &mut Connection,
-    count: usize,
-    pause: Duration,
     is_challenged: bool,
 ) -> Option<Volley> {
-    let begin = Begin::of(connection);
-    let mut sent: Vec<(u64, Instant)> = Vec::new();
-    let mut wait = connection.usual_wait();
-    for index in 0..count {
-        let ping = one_rtt([Frame::Ping]);
-        let packet = match is_challenged {
-            true => ping.with([Frame::PathChallenge { data: data(index) }]),
-            false => ping,
-        };
-        let at = connection.now();
-        sent.push((connection.send(packet.pad_to(DATAGRAM_SIZE)), at));
-        connection.probe.settle(pause);
-        if !awaits_room(connection, &sent, &mut wait) {
-            return None;
-        }
-    }
-    let mut volley = begin.volley(connection, &sent, pause)?;
-    volley.is_challenged = is_challenged;
-    Some(volley)
-}
-
-/// Waits while too many packets are not acknowledged. One more goes all the same after a while, a
-/// longer one each time, as all may be lost. Returns whether the peer has not fallen silent.
-fn awaits_room(connection: &mut Connection, sent: &[(u64, Instant)], wait: &mut Duration) -> bool {
-    let has_room = |endpoint: &Endpoint| {
-        let last = sent.iter().rev();
-        let under_way =
-            last.take_while(|(number, _)| !endpoint.is_acknowledged(Level::OneRtt, *number));
-        under_way.count() < UNACKNOWLEDGED_MAX || is_over(endpoint)
+    let is_quick = reached.options.is_quick;
+    let ((first, more, most), pause) = match is_quick {
+        true => (VOLLEY_QUICK, PAUSE_QUICK),
+        false => (VOLLEY, PAUSE),
     };
-    if connection.probe.wait_for(has_room, *wait) {
-        return true;
+    let mut volley = measure(reached, connection, first, pause, is_challenged)?;
+    let is_open = |volley: &Volley| {
+        let [up, down] = odds(volley);
+        let is_clean = up <= SURE_NOT && down <= SURE_NOT;
+        let has_lost = volley.up().lost + volley.down().unwrap_or_default().lost > 0;
+        lossy(volley).is_none() && has_lost && !is_clean
+    };
+    while is_open(&volley) && volley.arrived.len() + more <= most && volley.took < TIME_MAX {
+        volley.extend(measure(reached, connection, more, pause, is_challenged)?);
     }
-    *wait = (*wait * 2).min(connection.patience);
-    !connection.is_silent()
-}
-
-/// Sends small packets, each after the answer to the one before.
-pub(super) fn observe_small(connection: &mut Connection) -> Option<Volley> {
-    let begin = Begin::of(connection);
-    let (count, pause) = SMALL;
-    let (first, wait) = (connection.now(), connection.usual_wait());
-    let mut sent: Vec<(u64, Instant)> = Vec::new();
-    let mut answered = 0;
-    while sent.len() < count && connection.now().duration_since(first) < SMALL_TIME {
-        let at = connection.now();
-        let number = connection.send(one_rtt([Frame::Ping]));
-        sent.push((number, at));
-        answered += usize::from(connection.awaits(number, wait));
-        let spent = connection.now().duration_since(at);
-        connection.probe.settle(pause.saturating_sub(spent));
-    }
-    let mut volley = begin.volley(connection, &sent, pause)?;
-    (volley.answered, volley.is_challenged, volley.is_small) = (answered, true, true);
     Some(volley)
 }
 
-/// What there was before a volley.
-struct Begin {
-    notes: usize,
-    packets: usize,
+/// Returns the logarithm of the odds that a share of these is lost, rather than a smaller one.
+/// Losses that come in longer runs than chance makes them are fewer events than they look.
+fn log_odds(losses: Losses, less: f64, share: f64, clumping: f64) -> f64 {
+    let (lost, passed) = (losses.lost as f64, (losses.of - losses.lost) as f64);
+    let odds = lost * (share / less).ln() + passed * ((1.0 - share) / (1.0 - less)).ln();
+    odds / clumping
 }
 
-impl Begin {
-    fn of(connection: &Connection) -> Self {
-        Self {
-            notes: connection.notes.len(),
-            packets: connection.endpoint().received().len(),
+/// Returns the logarithms of the odds that the path is bad in each direction. Of one that is not
+/// known they are even.
+fn odds(volley: &Volley) -> [f64; 2] {
+    let down = volley.down().unwrap_or_default();
+    [volley.up(), down].map(|losses| {
+        // A path without loss is no surer for the runs in which it loses nothing.
+        let odds = log_odds(losses, USABLE, BAD, 1.0);
+        odds.min(0.0) + odds.max(0.0) / losses.clumping()
+    })
+}
+
+/// Returns the direction in which the path is bad, if it is.
+pub(super) fn lossy(volley: &Volley) -> Option<Lossy> {
+    let [up, down] = odds(volley);
+    match (up, down) {
+        _ if up.max(down).max(up + down) < SURE => None,
+        _ if down < AGAIN => Some(Lossy::Up),
+        _ if up < AGAIN => Some(Lossy::Down),
+        _ => Some(Lossy::EachWay),
+    }
+}
+
+impl Lossy {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Up => "on the way to the server",
+            Self::Down => "on the way back from the server",
+            Self::EachWay => "each way",
         }
     }
 
-    /// Returns what is known of the packets that were sent, once the peer has told of them.
-    fn volley(
-        self,
-        connection: &mut Connection,
-        sent: &[(u64, Instant)],
-        pause: Duration,
-    ) -> Option<Volley> {
-        let numbers: Vec<_> = sent.iter().map(|(number, _)| *number).collect();
-        // A close may have come before all were sent: nothing is known then.
-        if !connection.hears_of(&numbers) || connection.is_over() {
-            return None;
+    /// Returns what was lost in this direction; of both directions the sum.
+    fn losses(self, volley: &Volley) -> Losses {
+        let (up, down) = (volley.up(), volley.down().unwrap_or_default());
+        match self {
+            Self::Up => up,
+            Self::Down => down,
+            Self::EachWay => Losses {
+                lost: up.lost + down.lost,
+                of: up.of + down.of,
+                runs: up.runs + down.runs,
+            },
         }
-        let arrived = numbers
-            .iter()
-            .filter(|number| connection.is_acknowledged(**number));
-        let mut volley = Volley {
-            sent: numbers.len(),
-            arrived: arrived.count(),
-            pause,
-            ..Volley::default()
+    }
+
+    /// Returns how many datagrams pass in a second, once those that may go at once have gone.
+    fn rate(self, volley: &Volley) -> f64 {
+        let outcomes = match self {
+            Self::Down => &volley.answered,
+            Self::Up | Self::EachWay => &volley.arrived,
         };
-        volley.local.sent = connection.unsent_since(self.notes) as u64;
-        read(connection, self.packets, sent, &mut volley);
-        Some(volley)
+        let later = &outcomes[outcomes.len() / 2..];
+        let passed = later.iter().filter(|it| **it).count();
+        passed.max(1) as f64 / (volley.took.as_secs_f64() / 2.0).max(0.001)
+    }
+
+    /// Returns the time between two datagrams at half the rate that passes.
+    pub(super) fn pause(self, volley: &Volley) -> Duration {
+        let pause = Duration::from_secs_f64(2.0 / self.rate(volley));
+        pause.clamp(PAUSE_SLOW.0, PAUSE_SLOW.1)
+    }
+
+    /// Says what was lost.
+    fn seen(self, volley: &Volley) -> String {
+        let count = |losses: Losses| format!("{} of {}", losses.lost, losses.of);
+        let losses = match self {
+            Self::EachWay => format!(
+                "{} datagrams lost on the way to the server, and {} answers on the way back",
+                count(volley.up()),
+                count(volley.down().unwrap_or_default()),
+            ),
+            _ => format!(
+                "{} datagrams lost {}",
+                count(self.losses(volley)),
+                self.words()
+            ),
+        };
+        let pause = volley.pause.as_millis();
+        format!("{losses}: {DATAGRAM_SIZE} bytes each {pause} ms")
     }
 }
 
-/// Reads the peer's packets from one on.
-fn read(connection: &Connection, first: usize, sent: &[(u64, Instant)], volley: &mut Volley) {
-    let times: HashMap<[u8; 8], Instant> = sent
-        .iter()
-        .enumerate()
-        .map(|(index, (_, at))| (data(index), *at))
-        .collect();
-    let mut answered = BTreeSet::new();
-    let (mut told, mut missing) = (BTreeSet::new(), BTreeSet::new());
-    let mut numbers = BTreeSet::new();
-    let packets = connection.endpoint().received().iter().skip(first);
-    for packet in packets.filter(|packet| packet.level == Level::OneRtt) {
-        volley.overtaken[1] += usize::from(numbers.last() > Some(&packet.number));
-        numbers.insert(packet.number);
-        for frame in packet.frames() {
-            match frame {
-                Frame::PathResponse { data } => {
-                    if let Some(at) = times.get(&data)
-                        && answered.insert(data)
-                    {
-                        volley.round_trips.push(packet.at.duration_since(*at));
-                    }
-                }
-                Frame::Ack(ack) => {
-                    let is_told = |number| ack.ranges.iter().any(|range| range.contains(&number));
-                    let before = sent.iter().map(|(number, _)| *number);
-                    for number in before.take_while(|number| *number <= ack.largest()) {
-                        if is_told(number) {
-                            told.insert(number);
-                        } else if !told.contains(&number) {
-                            // Old ranges are left out of later acknowledgements.
-                            missing.insert(number);
-                        }
-                    }
-                }
-                _ => {}
+/// Looks into a loss: at a slower pace, and again at the first if less is lost then.
+pub(super) fn look_into(
+    reached: &mut Reached<'_>,
+    connection: &mut Connection,
+    first: &Volley,
+    lossy: Lossy,
+) -> Judgement {
+    let pause = lossy.pause(first);
+    let (less, share) = shares(lossy, first);
+    // So many decide if none of them is lost.
+    let clumping = lossy.losses(first).clumping();
+    let count = PASSES * clumping / ((1.0 - share) / (1.0 - less)).ln();
+    let count = (count.ceil() as usize).clamp(OTHER.0, OTHER.1);
+    let is_challenged = !first.answered.is_empty();
+    let mut slow: Option<Volley> = None;
+    for _ in 0..OTHER_VOLLEYS {
+        let Some(volley) = measure(reached, connection, count, pause, is_challenged) else {
+            return Judgement::Unclear;
+        };
+        let all = match slow.take() {
+            Some(mut all) => {
+                all.extend(volley);
+                all
             }
+            None => volley,
+        };
+        let is_over = slower(lossy, first, &all) != Slower::Unclear || all.took > TIME_MAX;
+        slow = Some(all);
+        if is_over {
+            break;
         }
     }
-    volley.overtaken[0] = missing.intersection(&told).count();
-    volley.answered = answered.len();
-    if let (Some(least), Some(most)) = (numbers.first(), numbers.last()) {
-        volley.gaps = usize::try_from(most - least + 1).unwrap_or(usize::MAX) - numbers.len();
+    let Some(slow) = slow else {
+        return Judgement::Unclear;
+    };
+    if slower(lossy, first, &slow) != Slower::Passes {
+        return judge(lossy, first, &slow, None);
+    }
+    // A limit lets some pass at once before it drops any.
+    let free = first.arrived.iter().take_while(|it| **it).count();
+    let count = (2 * free)
+        .max(count.max(2 * OTHER.0))
+        .min(first.arrived.len());
+    let again = measure(reached, connection, count, first.pause, is_challenged);
+    match (again, service(connection, pause)) {
+        (Some(again), Some(service)) => judge(lossy, first, &slow, Some((&again, service))),
+        _ => Judgement::Unclear,
     }
 }
 
-/// Returns the data of a PATH_CHALLENGE.
-fn data(index: usize) -> [u8; 8] {
-    let mut data = *b"loss....";
-    data[4..].copy_from_slice(&(index as u32).to_be_bytes());
-    data
+/// Returns the time that a datagram takes on the slowest link: by so much later than a small one it
+/// is acknowledged.
+fn service(connection: &mut Connection, pause: Duration) -> Option<Duration> {
+    let mut soonest = [None, None];
+    for _ in 0..SERVICES {
+        for (size, soonest) in [0, DATAGRAM_SIZE].into_iter().zip(&mut soonest) {
+            connection.probe.settle(pause);
+            let (at, wait) = (connection.now(), connection.patience);
+            let number = connection.send(one_rtt([Frame::Ping]).pad_to(size));
+            let is_answered = connection.awaits(number, wait.min(TIME_MAX / 8));
+            let time = is_answered.then(|| connection.now() - at);
+            *soonest = soonest.iter().copied().chain(time).min();
+        }
+    }
+    let [small, large] = soonest;
+    Some(large?.saturating_sub(small?))
 }
 
-/// Judges volleys of different pace: loss is a cause if it is there in all of them.
-pub(super) fn judge(volleys: &[Volley]) -> Option<Finding> {
-    let way = [0, 1].into_iter().find(|way| {
-        let lossy = volleys.iter().filter(|volley| volley.is_lossy()[*way]);
-        volleys.len() >= 2 && lossy.count() == volleys.len()
-    })?;
-    let (lost, of) = volleys
-        .iter()
-        .map(|volley| volley.shares()[way])
-        .reduce(|one, other| (one.0 + other.0, one.1 + other.1))?;
-    let words = ["to the server", "back from the server"][way];
-    let share = 100 * lost / of.max(1);
-    let there = ["there", "back"][way];
-    let mut finding = Finding::new(
+/// Returns the shares that a volley of another pace is judged by: hardly any loss, and half as much
+/// as in the first, which may have had bad luck.
+fn shares(lossy: Lossy, first: &Volley) -> (f64, f64) {
+    let share = lossy.losses(first).share().clamp(0.04, 0.98);
+    ((share / 10.0).max(0.01), share / 2.0)
+}
+
+fn log_odds_again(lossy: Lossy, first: &Volley, other: &Volley) -> f64 {
+    let (less, share) = shares(lossy, first);
+    let (before, losses) = (lossy.losses(first), lossy.losses(other));
+    log_odds(
+        losses,
+        less,
+        share,
+        before.clumping().max(losses.clumping()),
+    )
+}
+
+fn slower(lossy: Lossy, first: &Volley, slow: &Volley) -> Slower {
+    match log_odds_again(lossy, first, slow) {
+        odds if odds >= AGAIN => Slower::Same,
+        odds if odds <= PASSES => Slower::Passes,
+        _ => Slower::Unclear,
+    }
+}
+
+/// Judges volleys: the first, a slower one, and the first pace again if less was lost then, with
+/// the time that a datagram takes on the slowest link.
+fn judge(
+    lossy: Lossy,
+    first: &Volley,
+    slow: &Volley,
+    again: Option<(&Volley, Duration)>,
+) -> Judgement {
+    let odds = log_odds_again(lossy, first, slow);
+    let Some((again, service)) = again else {
+        return match odds > 0.0 {
+            true => Judgement::Cause(loss(lossy, first, slow)),
+            false => Judgement::Unclear,
+        };
+    };
+    if log_odds_again(lossy, first, again) < AGAIN {
+        return Judgement::Gone;
+    }
+    let rate = lossy.rate(first);
+    if service >= Duration::from_secs_f64(0.4 / rate) {
+        return Judgement::Queue(rate);
+    }
+    let words = lossy.words();
+    Judgement::Cause(
+        Finding::new(
+            Cause::Policer,
+            format!(
+                "Datagrams are dropped {words} when more than some {rate:.0} are sent in a second."
+            ),
+            "Look for a limit of rate, and raise it, or let it queue rather than drop; senders can \
+             be told to pace.",
+        )
+        .with_evidence([first, slow, again].map(|volley| lossy.seen(volley)))
+        .with_evidence(["a large datagram takes no longer than a small one: it is no slow link"]),
+    )
+}
+
+fn loss(lossy: Lossy, first: &Volley, slow: &Volley) -> Finding {
+    let percent = |losses: Losses| format!("{:.0} %", 100.0 * losses.share());
+    let words = lossy.words();
+    let sentence = match lossy {
+        Lossy::EachWay => format!(
+            "{} of the datagrams are lost on the way to the server, and {} of the answers on the \
+             way back.",
+            percent(first.up()),
+            percent(first.down().unwrap_or_default()),
+        ),
+        _ => format!(
+            "{} of the datagrams are lost {words}.",
+            percent(lossy.losses(first))
+        ),
+    };
+    let there = match lossy {
+        Lossy::Up => "there",
+        Lossy::Down => "back",
+        Lossy::EachWay => "there and back",
+    };
+    let finding = Finding::new(
         Cause::Loss,
-        format!("{share} % of the datagrams are lost on the way {words}."),
+        sentence,
         format!(
             "Look on the way {there} for a link, a radio or a cable that is overloaded or faulty."
         ),
-    );
-    if let [fast, .., slow] = volleys
-        && is_much_less(slow.shares()[way], fast.shares()[way])
-    {
-        finding = finding.or_else(
+    )
+    .with_evidence([first, slow].map(|volley| lossy.seen(volley)));
+    match 2.0 * lossy.losses(slow).share() < lossy.losses(first).share() {
+        true => finding.or_else(
             Cause::Policer,
             "fewer are lost when they are sent more slowly, as where somebody limits their rate: \
              ask for such a limit",
-        );
+        ),
+        false => finding,
     }
-    let seen = volleys.iter().map(|volley| {
-        let (lost, of) = volley.shares()[way];
-        let pause = volley.pause.as_millis();
-        let least = 100.0 * lower_bound(lost, of);
-        let pace = match volley.is_small {
-            true => "small ones, each after the answer to the one before".to_owned(),
-            false => format!("{DATAGRAM_SIZE} bytes each {pause} ms"),
-        };
-        format!(
-            "{lost} of {of} datagrams lost {words}, {pace}: at least {least:.0} % with 95 % \
-             confidence"
-        )
-    });
-    Some(finding.with_evidence(seen))
-}
-
-/// Tells whether one share is less than half of another.
-fn is_much_less(one: (usize, usize), other: (usize, usize)) -> bool {
-    2 * one.0 * other.1 < other.0 * one.1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::world::Dropped;
 
-    fn volley(sent: usize, arrived: usize, answered: usize, gaps: usize) -> Volley {
+    /// A volley in which every so many datagrams one is lost on the way there, or back.
+    fn volley(sent: usize, up: usize, down: usize) -> Volley {
+        let each = |every: usize| (1..=sent).map(move |it| every == 0 || it % every != 0);
+        let arrived: Vec<_> = each(up).collect();
+        let answered: Vec<_> = each(down).collect();
         Volley {
-            sent,
+            pause: PAUSE,
+            took: PAUSE * sent as u32,
+            gaps: answered.iter().filter(|it| !**it).count(),
             arrived,
             answered,
-            gaps,
-            is_challenged: true,
             ..Volley::default()
         }
     }
 
     #[test]
-    fn loss_is_a_cause_only_where_it_is_large_in_each_volley_and_not_by_chance() {
-        let heavy = volley(100, 70, 70, 0);
-        let back = volley(100, 100, 70, 40);
-        let local = Volley {
-            local: Dropped {
-                sent: 30,
-                received: 0,
-            },
-            ..heavy.clone()
-        };
-        for (volleys, is_cause) in [
-            (vec![heavy.clone(), heavy.clone()], true),
-            (vec![heavy.clone()], false),
-            (vec![heavy.clone(), volley(60, 60, 60, 0)], false),
-            // 3 % may be 1 %.
-            (vec![volley(100, 97, 97, 0), volley(60, 58, 58, 0)], false),
-            (vec![back.clone(), back.clone()], true),
-            // Numbers that were skipped, or large datagrams.
-            (vec![volley(100, 100, 100, 40); 2], false),
-            // Answers that were never sent.
-            (vec![volley(100, 100, 50, 0); 2], false),
-            // The same, and seven datagrams with which the server looked for a larger size.
-            (vec![volley(100, 100, 50, 7); 2], false),
-            (vec![volley(100, 100, 0, 100); 2], false),
-            (vec![local.clone(), local], false),
-            (vec![heavy, back], false),
+    fn a_path_is_bad_only_if_chance_does_not_explain_what_is_lost() {
+        for (lossy_volley, expected) in [
+            (volley(100, 0, 0), None),
+            (volley(100, 50, 50), None),
+            (volley(100, 25, 0), None),
+            (volley(100, 10, 0), Some(Lossy::Up)),
+            (volley(100, 0, 10), Some(Lossy::Down)),
+            (volley(100, 14, 14), Some(Lossy::EachWay)),
+            (volley(100, 3, 3), Some(Lossy::EachWay)),
         ] {
-            assert_eq!(judge(&volleys).is_some(), is_cause, "{volleys:?}");
+            assert_eq!(lossy(&lossy_volley), expected, "{lossy_volley:?}");
         }
+        // All of them one after the other: one event.
+        let mut row = volley(100, 0, 0);
+        row.arrived[40..50].fill(false);
+        assert_eq!(lossy(&row), None);
     }
 
     #[test]
-    fn loss_that_falls_with_the_pace_may_be_a_limit() {
-        for (slow, expected) in [
-            (volley(60, 50, 50, 0), Some(Cause::Policer)),
-            (volley(60, 33, 33, 0), None),
-        ] {
-            let finding = judge(&[volley(100, 46, 46, 0), slow]).expect("much is lost");
-            assert_eq!(finding.or_else.map(|(cause, _)| cause), expected);
-            assert!(finding.advice.contains("on the way there"));
-        }
+    fn answers_that_were_never_sent_and_datagrams_that_this_host_dropped_are_not_lost() {
+        let with = |change: fn(&mut Volley)| {
+            let mut volley = volley(100, 3, 3);
+            change(&mut volley);
+            lossy(&volley)
+        };
+        assert_eq!(with(|it| it.gaps = 0), Some(Lossy::Up));
+        // Seven datagrams with which the server looked for a larger size.
+        assert_eq!(with(|it| it.gaps = 7), Some(Lossy::Up));
+        assert_eq!(with(|it| it.answered.fill(false)), Some(Lossy::Up));
+        let local = Dropped {
+            sent: 33,
+            received: 33,
+        };
+        let mut dropped = volley(100, 3, 3);
+        dropped.local = local;
+        assert_eq!(lossy(&dropped), None);
+    }
+
+    #[test]
+    fn the_pace_decides_what_a_loss_is() {
+        let cause = |slow: &Volley, again: Option<&Volley>| match judge(
+            Lossy::Up,
+            &volley(100, 2, 0),
+            slow,
+            again.map(|again| (again, Duration::from_millis(1))),
+        ) {
+            Judgement::Cause(finding) => Some((finding.cause, finding.or_else.map(|it| it.0))),
+            _ => None,
+        };
+        let (bad, good) = (volley(20, 2, 0), volley(20, 0, 0));
+        assert_eq!(cause(&bad, None), Some((Cause::Loss, None)));
+        let fewer = volley(40, 5, 0);
+        assert_eq!(
+            cause(&fewer, None),
+            Some((Cause::Loss, Some(Cause::Policer)))
+        );
+        assert_eq!(cause(&good, None), None);
+        assert_eq!(cause(&good, Some(&bad)), Some((Cause::Policer, None)));
+        assert_eq!(cause(&good, Some(&good)), None);
+    }
+
+    #[test]
+    fn a_link_that_takes_as_long_for_a_datagram_is_slow_and_no_limit_of_rate() {
+        let (bad, good) = (volley(20, 2, 0), volley(20, 0, 0));
+        let service = Duration::from_millis(40);
+        let judgement = judge(Lossy::Up, &volley(100, 2, 0), &good, Some((&bad, service)));
+        assert!(matches!(judgement, Judgement::Queue(_)), "{judgement:?}");
     }
 }

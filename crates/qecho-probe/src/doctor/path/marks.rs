@@ -5,6 +5,7 @@ use std::time::Duration;
 use qecho_packet::{TransportParameters, wire::Frame};
 use qecho_peer::{network::Ecn, packet::one_rtt, tls::Level};
 
+use super::hears_of;
 use crate::doctor::{Cause, Finding, RungReport, reached::Connection};
 
 /// Time between two packets.
@@ -54,7 +55,7 @@ fn observe_each(
         numbers.push(connection.send(one_rtt([Frame::Ping]).ecn(mark)));
         connection.probe.settle(pause);
     }
-    if !connection.hears_of(&numbers) || connection.is_over() {
+    if !hears_of(connection, &numbers) || connection.is_over() {
         return None;
     }
     let acknowledged = numbers
@@ -129,6 +130,7 @@ impl Marks {
     pub(super) fn report(&self, rung: &mut RungReport) {
         let of = self.acknowledged;
         rung.say(match self.counts {
+            _ if of == 0 => "no datagram with ECT(0) was acknowledged".into(),
             Some([ect0, ect1, ce]) => format!(
                 "of {of} datagrams with ECT(0) arrived {ect0} as such, {ce} with CE{}",
                 match ect1 {
@@ -143,6 +145,7 @@ impl Marks {
         });
         let [ect, ce, all] = self.received;
         rung.say(match ect + ce {
+            _ if all == 0 => "nothing came from the server to look for marks in".into(),
             0 => "the server marks nothing, or the marks are cleared on the way back".into(),
             _ => format!("of {all} datagrams from the server came {ect} with ECT, {ce} with CE"),
         });

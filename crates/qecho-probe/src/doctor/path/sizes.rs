@@ -1,40 +1,20 @@
 //! The largest datagram that passes, to the byte.
 
-use std::net::{IpAddr, SocketAddr};
+mod search;
 
-use qecho_packet::{Direction, StreamId, TransportParameters, wire::Frame};
-use qecho_peer::{
-    endpoint::{Endpoint, ReceivedStream},
-    packet::one_rtt,
-};
+use std::net::IpAddr;
 
+pub(super) use self::search::observe;
 use super::DATAGRAM_SIZE;
-use crate::doctor::{
-    Cause, Finding, RungReport,
-    reached::{Connection, Reached, is_over},
-    world::Told,
-};
+use crate::doctor::{Cause, Finding, RungReport};
 
-/// Times that a size is tried before it is called lost.
-const TRIES: usize = 3;
-/// Large and small datagrams that are sent in turn, to see that only the large ones are lost.
-const PAIRS: usize = 8;
-/// Small ones of these that have to pass.
-const PAIRS_PASSED_MIN: usize = 6;
 /// Payload that every Ethernet carries, with IPv6. Servers may have no room for more, without a
 /// word of it.
 const ORDINARY: usize = 1_452;
 /// Bytes of the largest IP packet on many an ordinary line (PPPoE, RFC 2516 §7).
 const ORDINARY_PACKET: usize = 1_492;
-/// Bytes that an echo server is asked for.
-const ECHOED: usize = 32_768;
-/// Bytes of the headers of IP and UDP.
-const HEADERS_V4: usize = 20 + 8;
-const HEADERS_V6: usize = 40 + 8;
-/// The MTU of a route of which nothing is known.
-const MTU_ASSUMED: usize = 1_500;
-/// The largest packet that IPv4 knows (RFC 791 §3.1).
-const PACKET_MAX: usize = 65_535;
+/// Probability of a chance that is not counted with.
+const CHANCE: f64 = 1e-4;
 
 /// Sizes of UDP payload, to the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,8 +32,8 @@ pub(super) struct Sizes {
     pub(super) passed: usize,
     /// The smallest that was lost, or not sent.
     pub(super) lost: Option<usize>,
-    /// Large ones that were lost and small ones that passed, sent in turn.
-    pub(super) pairs: Option<(usize, usize)>,
+    /// Large and small ones, sent in turn.
+    pub(super) pairs: Option<Pairs>,
     /// Reports that a datagram is too large: by whom, if it is known.
     pub(super) reports: Vec<Option<IpAddr>>,
     /// The MTU that was told with them.
@@ -62,174 +42,21 @@ pub(super) struct Sizes {
     pub(super) received: usize,
 }
 
-/// Bytes before the UDP payload.
-fn headers(remote: SocketAddr) -> usize {
-    match remote.ip().to_canonical() {
-        IpAddr::V4(_) => HEADERS_V4,
-        IpAddr::V6(_) => HEADERS_V6,
-    }
+/// Large and small datagrams that were sent in turn, to see that only the large ones are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pairs {
+    pub(super) count: usize,
+    pub(super) large_lost: usize,
+    pub(super) small_passed: usize,
 }
 
-/// Looks for the largest size that passes.
-pub(super) fn observe(reached: &Reached<'_>, connection: &mut Connection) -> Option<Sizes> {
-    let headers = headers(reached.remote);
-    let mtu = reached.route.as_ref().and_then(|route| route.mtu);
-    let payload = |mtu: usize| mtu.min(PACKET_MAX).saturating_sub(headers);
-    let server = connection
-        .endpoint()
-        .peer_parameters()
-        .and_then(TransportParameters::max_udp_payload_size)
-        .and_then(|size| usize::try_from(size).ok());
-    let mut sizes = Sizes {
-        headers,
-        route: mtu.map(payload),
-        server,
-        ..Sizes::default()
-    };
-    if !passes(connection, DATAGRAM_SIZE, headers, &mut sizes)? {
-        return None;
+impl Pairs {
+    /// Tells whether all large ones are lost, which the share of small ones that are does not
+    /// explain.
+    fn is_size(self) -> bool {
+        let share = 1.0 - self.small_passed as f64 / self.count.max(1) as f64;
+        self.large_lost == self.count && share.powf(self.count as f64) < CHANCE
     }
-    sizes.passed = DATAGRAM_SIZE;
-    let assumed = payload(MTU_ASSUMED).min(server.unwrap_or(usize::MAX));
-    if sizes.route.is_some_and(|route| route < assumed) && leaves(connection, assumed) {
-        sizes.sent = Some(assumed);
-    }
-    let most = sizes.sent.or(sizes.route).unwrap_or(assumed);
-    let most = most.min(server.unwrap_or(usize::MAX)).max(DATAGRAM_SIZE);
-    search(connection, most, headers, &mut sizes)?;
-    if let Some(lost) = sizes.lost {
-        sizes.pairs = Some(pairs(connection, lost)?);
-    }
-    if connection.is_over() {
-        return None;
-    }
-    if !reached.options.is_quick {
-        ask_for_data(connection);
-    }
-    let datagrams = connection.endpoint().record();
-    let received = datagrams.directed(Direction::Received);
-    sizes.received = received.map(|one| one.bytes.len()).max().unwrap_or(0);
-    Some(sizes)
-}
-
-/// Has an echo server send much, so that its own search for the largest datagram gets somewhere, if
-/// it searches (RFC 9000 §14.3).
-fn ask_for_data(connection: &mut Connection) {
-    let negotiated = connection.endpoint().negotiated();
-    if negotiated.and_then(|it| it.alpn.as_deref()) != Some(&b"echo"[..]) {
-        return;
-    }
-    let id = StreamId::from_value(0);
-    let endpoint = connection.probe.endpoint_mut();
-    endpoint.write(id, &[0; ECHOED], true);
-    let is_whole = |endpoint: &Endpoint| endpoint.stream(id).is_some_and(ReceivedStream::is_whole);
-    let is_decided = |endpoint: &Endpoint| is_whole(endpoint) || is_over(endpoint);
-    let patience = connection.patience;
-    connection.probe.wait_for(is_decided, patience);
-}
-
-/// Searches between the largest size that passed and `most`.
-fn search(
-    connection: &mut Connection,
-    most: usize,
-    headers: usize,
-    sizes: &mut Sizes,
-) -> Option<()> {
-    let mut next = most;
-    while sizes.passed < most {
-        if passes(connection, next, headers, sizes)? {
-            sizes.passed = next;
-        } else {
-            sizes.lost = Some(next);
-        }
-        let Some(lost) = sizes.lost.filter(|lost| *lost > sizes.passed + 1) else {
-            break;
-        };
-        // Whoever reports it knows the size.
-        let told = sizes.told_mtu.map(|mtu| mtu.saturating_sub(headers));
-        next = match told {
-            Some(told) if sizes.passed < told && told < lost => told,
-            Some(told) if told == sizes.passed => told + 1,
-            _ => sizes.passed + (lost - sizes.passed) / 2,
-        };
-    }
-    Some(())
-}
-
-/// Tells whether this host sends a datagram of a size at all.
-fn leaves(connection: &mut Connection, size: usize) -> bool {
-    let first = connection.notes.all().len();
-    connection.send(one_rtt([Frame::Ping]).pad_to(size));
-    let notes = connection.notes.all();
-    let mut notes = notes.iter().skip(first);
-    !notes.any(|note| matches!(note.what, Told::NotSent { .. }))
-}
-
-/// Tells whether a datagram of a size passes; none if the peer does not answer any more.
-fn passes(
-    connection: &mut Connection,
-    size: usize,
-    headers: usize,
-    sizes: &mut Sizes,
-) -> Option<bool> {
-    let mut numbers = Vec::new();
-    let first_note = connection.notes.len();
-    let wait = connection.usual_wait();
-    for _ in 0..TRIES {
-        let number = connection.send(one_rtt([Frame::Ping]).pad_to(size));
-        numbers.push(number);
-        if connection.awaits(number, wait) {
-            return Some(true);
-        }
-        if take_reports(connection, first_note, size + headers, sizes) {
-            return Some(false);
-        }
-    }
-    let is_told = connection.hears_of(&numbers) && !connection.is_over();
-    take_reports(connection, first_note, size + headers, sizes);
-    let mut numbers = numbers.into_iter();
-    is_told.then(|| numbers.any(|number| connection.is_acknowledged(number)))
-}
-
-/// Takes the reports that a packet of so many bytes is too large; tells whether there are any.
-fn take_reports(connection: &Connection, first: usize, packet: usize, sizes: &mut Sizes) -> bool {
-    let mut is_reported = false;
-    for note in connection.notes.since(first) {
-        if let Told::TooLarge { from, mtu } = &note.what
-            && mtu.is_none_or(|mtu| mtu < packet)
-        {
-            is_reported = true;
-            sizes.told_mtu = mtu.or(sizes.told_mtu);
-            if !sizes.reports.contains(from) {
-                sizes.reports.push(*from);
-            }
-        }
-    }
-    is_reported
-}
-
-/// Sends large and small datagrams in turn; returns how many large ones were lost, and how many
-/// small ones passed.
-fn pairs(connection: &mut Connection, large: usize) -> Option<(usize, usize)> {
-    let (mut larges, mut smalls) = (Vec::new(), Vec::new());
-    let pause = connection.usual_wait() / 4;
-    for _ in 0..PAIRS {
-        larges.push(connection.send(one_rtt([Frame::Ping]).pad_to(large)));
-        connection.probe.settle(pause);
-        smalls.push(connection.send(one_rtt([Frame::Ping]).pad_to(DATAGRAM_SIZE)));
-        connection.probe.settle(pause);
-    }
-    let all: Vec<_> = larges.iter().chain(&smalls).copied().collect();
-    if !connection.hears_of(&all) {
-        return None;
-    }
-    let passed = |numbers: &[u64]| {
-        let numbers = numbers.iter();
-        numbers
-            .filter(|number| connection.is_acknowledged(**number))
-            .count()
-    };
-    Some((PAIRS - passed(&larges), passed(&smalls)))
 }
 
 impl Sizes {
@@ -258,9 +85,7 @@ impl Sizes {
     pub(super) fn report(&self, rung: &mut RungReport) {
         let passed = self.passed;
         let why = match self.lost {
-            Some(_) if self.pairs.is_none_or(|(larges, _)| larges < PAIRS) => {
-                "larger ones not each time"
-            }
+            Some(_) if !self.pairs.is_some_and(Pairs::is_size) => "larger ones not each time",
             Some(_) => "one byte more does not",
             None if self.server.is_some_and(|server| server <= passed) => {
                 "as many as the server takes"
@@ -293,10 +118,9 @@ impl Sizes {
 /// pass between.
 pub(super) fn judge(sizes: &Sizes) -> Option<Finding> {
     let (lost, promised) = (sizes.lost?, sizes.promised()?);
-    let (larges, smalls) = sizes.pairs?;
-    let is_sure = larges == PAIRS && smalls >= PAIRS_PASSED_MIN && lost <= promised;
+    let pairs = sizes.pairs?;
     // Ordinary lines carry no more, and a server may have no more room, and not say so.
-    if !is_sure || sizes.is_ordinary() {
+    if !pairs.is_size() || lost > promised || sizes.is_ordinary() {
         return None;
     }
     let (passed, packet) = (sizes.passed, sizes.passed + sizes.headers);
@@ -330,16 +154,32 @@ pub(super) fn judge(sizes: &Sizes) -> Option<Finding> {
             ),
         ),
     };
+    let Pairs {
+        count,
+        large_lost,
+        small_passed,
+    } = pairs;
     let finding = finding.with_evidence([
-        format!("{larges} of {PAIRS} datagrams of {lost} bytes are lost"),
-        format!("{smalls} of {PAIRS} datagrams of {DATAGRAM_SIZE} bytes, sent between, pass"),
+        format!("{large_lost} of {count} datagrams of {lost} bytes are lost"),
+        format!("{small_passed} of {count} datagrams of {DATAGRAM_SIZE} bytes, sent between, pass"),
     ]);
     Some(finding.with_evidence(reports.chain(silence)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        search::{HEADERS_V4, HEADERS_V6},
+        *,
+    };
+
+    const fn pairs(count: usize, large_lost: usize, small_passed: usize) -> Option<Pairs> {
+        Some(Pairs {
+            count,
+            large_lost,
+            small_passed,
+        })
+    }
 
     #[test]
     fn a_cliff_is_named_only_where_large_datagrams_alone_are_lost_and_the_route_allows_them() {
@@ -348,7 +188,7 @@ mod tests {
             route: Some(1_472),
             passed: 1_352,
             lost: Some(1_353),
-            pairs: Some((PAIRS, PAIRS)),
+            pairs: pairs(8, 8, 8),
             ..Sizes::default()
         };
         let with = |change: fn(&mut Sizes)| {
@@ -362,8 +202,11 @@ mod tests {
         assert!(!with(|it| it.route = None));
         assert!(!with(|it| it.lost = None));
         assert!(!with(|it| it.pairs = None));
-        assert!(!with(|it| it.pairs = Some((PAIRS - 1, PAIRS))));
-        assert!(!with(|it| it.pairs = Some((PAIRS, 2))));
+        assert!(!with(|it| it.pairs = pairs(8, 7, 8)));
+        assert!(!with(|it| it.pairs = pairs(8, 8, 5)));
+        // A third is lost whatever its size.
+        assert!(with(|it| it.pairs = pairs(16, 16, 10)));
+        assert!(!with(|it| it.pairs = pairs(16, 15, 16)));
         let jumbo = |sizes: &mut Sizes| {
             (sizes.route, sizes.passed, sizes.lost) = (Some(8_972), 1_500, Some(1_501));
         };
@@ -388,7 +231,7 @@ mod tests {
             route: Some(1_472),
             passed: 1_272,
             lost: Some(1_273),
-            pairs: Some((PAIRS, PAIRS)),
+            pairs: pairs(8, 8, 8),
             reports: vec![None],
             told_mtu: Some(1_300),
             ..Sizes::default()

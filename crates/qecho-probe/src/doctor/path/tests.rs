@@ -1,3 +1,5 @@
+mod losses;
+
 use std::time::Duration;
 
 use qecho_packet::TransportParameters;
@@ -20,10 +22,6 @@ fn counting(middlebox: Middlebox) -> Sick {
         TransportParameters::QECHO_COUNTS_ECN,
     );
     Sick::new(middlebox).announcing(id, &value)
-}
-
-fn losing(share: f64, seed: u64) -> Sick {
-    Sick::new(Middlebox::default()).with(|it| it.conditions = it.conditions.losing(share, seed))
 }
 
 #[test]
@@ -132,24 +130,6 @@ fn marks_that_are_all_ce_are_named_either_way() {
         ..Middlebox::default()
     };
     assert_eq!(causes(down), [Cause::EcnAllCe]);
-}
-
-#[test]
-fn thirty_percent_loss_is_named_with_any_seed() {
-    for seed in 0..10 {
-        assert_eq!(
-            losing(0.3, seed).causes(climb),
-            [Cause::Loss],
-            "seed {seed}"
-        );
-    }
-}
-
-#[test]
-fn two_percent_loss_is_no_cause_with_any_seed() {
-    for seed in 0..20 {
-        assert_eq!(losing(0.02, seed).causes(climb), [], "seed {seed}");
-    }
 }
 
 #[test]

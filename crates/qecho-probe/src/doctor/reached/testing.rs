@@ -47,6 +47,18 @@ pub(crate) struct Middlebox {
     pub(crate) other_source: OtherSource,
     /// Time by which datagrams to the server are late, at most.
     pub(crate) jitter: Duration,
+    /// Makes the link of one connection, by a seed.
+    pub(crate) link: Option<Rc<dyn Fn(u64) -> Link>>,
+}
+
+/// Decides what a link does to a datagram: the time by which it is late, or none if it is lost.
+pub(crate) type Link = Box<dyn FnMut(&Passing) -> Option<Duration>>;
+
+/// A datagram that comes to a link.
+pub(crate) struct Passing {
+    pub(crate) is_to_server: bool,
+    pub(crate) at: Instant,
+    pub(crate) bytes: usize,
 }
 
 /// Fate of datagrams from another address of the client's host.
@@ -221,6 +233,7 @@ impl World for Sick {
         if self.source.is_some() {
             others.borrow_mut().insert(PathId::default(), false);
         }
+        let link = middlebox.link.as_ref().map(|link| link(seed));
         let way = |now| Way {
             servers,
             middlebox,
@@ -232,7 +245,9 @@ impl World for Sick {
             ports: BTreeMap::new(),
             others: Rc::clone(&others),
             from_other: Rc::clone(&self.from_other),
+            link,
             late: BTreeMap::new(),
+            late_back: BTreeMap::new(),
             count: conditions.seed,
             datagrams: 0,
             spent,
@@ -292,7 +307,9 @@ struct Way {
     others: Rc<RefCell<BTreeMap<PathId, bool>>>,
     /// Connections that began there, of all networks.
     from_other: Rc<Cell<usize>>,
+    link: Option<Link>,
     late: BTreeMap<(Instant, u64), (usize, Received)>,
+    late_back: BTreeMap<(Instant, u64), OutDatagram>,
     count: u64,
     datagrams: usize,
     spent: Rc<Cell<(Duration, usize)>>,
@@ -351,6 +368,20 @@ impl Way {
         is_full
     }
 
+    /// Returns the time by which a datagram is late; none if it is lost.
+    fn lateness(&mut self, is_to_server: bool, bytes: usize) -> Option<Duration> {
+        let at = self.now;
+        let passing = Passing {
+            is_to_server,
+            at,
+            bytes,
+        };
+        match &mut self.link {
+            Some(link) => link(&passing),
+            None => Some(Duration::ZERO),
+        }
+    }
+
     /// Returns the port that the server sees.
     fn port(&mut self, path: PathId, now: Instant) -> usize {
         let (port, used) = self.ports.entry(path).or_insert((path.0, now));
@@ -381,6 +412,9 @@ impl Far for Way {
         if self.polices(now) {
             return;
         }
+        let Some(late) = self.lateness(true, received.datagram.len()) else {
+            return;
+        };
         let mut received = received.clone();
         let server = received.path.0 % self.servers.len();
         received.path = PathId(self.port(received.path, now));
@@ -389,7 +423,7 @@ impl Far for Way {
         // As good as random.
         let part =
             (self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as f64 / f64::from(1 << 30);
-        let at = now + self.middlebox.jitter.mul_f64(part / 2.0);
+        let at = now + late + self.middlebox.jitter.mul_f64(part / 2.0);
         if at == now {
             return self.servers[server].receive(now, &received);
         }
@@ -412,11 +446,17 @@ impl Far for Way {
     fn deadline(&self) -> Option<Instant> {
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
         let servers = self.servers.iter().filter_map(SimulatedServer::deadline);
-        servers.chain(late).min()
+        let back = self.late_back.first_key_value().map(|((at, _), _)| *at);
+        servers.chain(late).chain(back).min()
     }
 
     fn transmit(&mut self, now: Instant) -> Option<OutDatagram> {
         self.now = now;
+        if let Some(first) = self.late_back.first_entry()
+            && first.key().0 <= now
+        {
+            return Some(first.remove());
+        }
         loop {
             let mut servers = self.servers.iter_mut();
             let mut out = servers.find_map(|server| server.transmit(now))?;
@@ -435,7 +475,14 @@ impl Far for Way {
             *used = now;
             out.path = *path;
             out.ecn = self.middlebox.marks_down.unwrap_or(out.ecn);
-            return Some(out);
+            match self.lateness(false, out.bytes.len()) {
+                None => continue,
+                Some(Duration::ZERO) => return Some(out),
+                Some(late) => {
+                    self.count += 1;
+                    self.late_back.insert((now + late, self.count), out);
+                }
+            }
         }
     }
 }
