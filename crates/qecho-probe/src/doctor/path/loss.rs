@@ -294,7 +294,11 @@ fn judge(
 ) -> Judgement {
     let odds = log_odds_again(lossy, first, slow);
     let Some((again, service)) = again else {
-        return match odds > 0.0 {
+        let mut both = first.clone();
+        both.extend(slow.clone());
+        let all = lossy.losses(&both);
+        let is_bad = log_odds(all, USABLE, BAD, all.clumping()) >= SURE;
+        return match odds > 0.0 && is_bad {
             true => Judgement::Cause(loss(lossy, first, slow)),
             false => Judgement::Unclear,
         };

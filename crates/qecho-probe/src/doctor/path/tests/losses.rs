@@ -197,7 +197,7 @@ fn a_limit_of_datagrams_or_bytes_a_second_is_a_policer() {
             );
         }
     }
-    for rate in [5.0] {
+    for rate in [5.0, 10.0] {
         let (found, said) = named(&mut bucket(rate * 1_250.0, 5.0 * 1_250.0, true));
         assert_eq!(
             found,
@@ -216,7 +216,7 @@ fn a_limit_of_datagrams_at_once_is_a_policer_if_it_is_below_a_first_flight() {
         (20.0, vec![]),
         (40.0, vec![]),
     ] {
-        for rate in [100.0] {
+        for rate in [100.0, 500.0] {
             let (found, said) = named(&mut bucket(rate, size, false));
             assert_eq!(found, causes, "{rate} a second, {size} at once: {said}");
         }
@@ -255,13 +255,11 @@ fn a_path_costs_a_few_hundred_datagrams_even_if_it_takes_a_longer_look() {
         (25, 0.05, 30, 700),
         (25, 0.3, 25, 400),
     ] {
-        for seed in 0..1 {
-            let mut sick = random(share, share, seed);
-            sick.conditions = sick.conditions.delayed(Duration::from_millis(delay));
-            sick.climb(climb);
-            let (time, datagrams) = sick.spent.get();
-            let is_modest = time < Duration::from_secs(time_max) && datagrams < datagrams_max;
-            assert!(is_modest, "{delay} ms, {share}: {time:?}, {datagrams}");
-        }
+        let mut sick = random(share, share, 1);
+        sick.conditions = sick.conditions.delayed(Duration::from_millis(delay));
+        sick.climb(climb);
+        let (time, datagrams) = sick.spent.get();
+        let is_modest = time < Duration::from_secs(time_max) && datagrams < datagrams_max;
+        assert!(is_modest, "{delay} ms, {share}: {time:?}, {datagrams}");
     }
 }
