@@ -132,7 +132,9 @@ fn large_lost(attempts: &Attempts, usual: &Hello) -> Option<Finding> {
         ..usual.clone()
     };
     let large = || attempts.outcomes(&large);
-    if large().count() < LARGE_FAILED_MIN || !large().all(Outcome::is_lost) {
+    // One whose handshake completes got there, whatever becomes of what follows.
+    let is_lost = |it: &Outcome| it.is_lost() && *it != Outcome::Unconfirmed;
+    if large().count() < LARGE_FAILED_MIN || !large().all(is_lost) {
         return None;
     }
     if !attempts.outcomes(usual).all(|it| it.is_completed()) {

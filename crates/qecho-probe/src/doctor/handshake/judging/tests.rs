@@ -68,6 +68,8 @@ fn what_fails_passes_with_one_thing_changed_and_fails_again_is_a_cause() {
         // A large one is lost three times, and small ones never.
         ("u+ l- u+ l. u+ l- u+", Some(Cause::LargeHandshakeLost)),
         ("u- u+ l- u+ l- u+ l- u+", None),
+        // It got there: what follows the handshake is lost.
+        ("u+ l: u+ l: u+ l: u+", None),
         // Its name is dropped, in the ClientHello or behind it.
         ("u- u- n+ u-", Some(Cause::NameBlocked)),
         ("u- u- nx u-", Some(Cause::NameBlocked)),
