@@ -12,9 +12,10 @@ mod volley;
 
 use std::time::Duration;
 
-use qecho_packet::TransportParameters;
+use qecho_packet::{TransportParameters, wire::Frame};
 use qecho_peer::{
     endpoint::{ClientConfig, Endpoint, integer_value},
+    packet::one_rtt,
     tls::Level,
 };
 
@@ -38,6 +39,9 @@ const MARKED: usize = 20;
 const BURST_QUICK: usize = 16;
 /// Connections that have to go dark after the handshake before it is called a cause.
 const DARK_MIN: usize = 3;
+/// Further PINGs that go unanswered on each, and the time between two: a loss may come in long runs.
+const DARK_PINGS: usize = 24;
+const DARK_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that are opened to find one that lives.
 const CONNECTIONS_MAX: usize = 4;
 
@@ -148,11 +152,24 @@ fn live_connection(
         match volley {
             Some(volley) => return Some((connection, volley)),
             None if connection.is_over() => opened.closed += 1,
-            None if connection.is_silent() => opened.dark += 1,
+            None if is_dark(&mut connection) => opened.dark += 1,
             None => opened.slow += 1,
         }
     }
     None
+}
+
+/// Tells whether a silent connection stays so.
+fn is_dark(connection: &mut Connection) -> bool {
+    for _ in 0..DARK_PINGS {
+        if !connection.is_silent() {
+            return false;
+        }
+        let number = connection.send(one_rtt([Frame::Ping]));
+        connection.awaits(number, DARK_PAUSE);
+    }
+    connection.probe.settle(connection.usual_wait());
+    connection.is_silent() && !connection.is_over()
 }
 
 /// Waits until the peer has told which of these packets came, also of those that are late. Returns

@@ -170,6 +170,15 @@ fn a_loss_in_runs_of_three_is_not_called_a_limit_and_one_percent_of_it_is_no_cau
 }
 
 #[test]
+fn a_loss_in_long_runs_is_no_black_hole() {
+    for seed in 0..60 {
+        let (found, said) = named(&mut bursty(0.15, 8.0, seed));
+        let is_dark = found.contains(&Cause::BlackholeAfterHandshake);
+        assert!(!is_dark, "seed {seed}: {said}");
+    }
+}
+
+#[test]
 fn a_loss_and_a_cliff_are_both_named() {
     for seed in 0..5 {
         let mut sick = random(0.3, 0.3, seed);
