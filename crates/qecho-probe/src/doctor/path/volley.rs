@@ -131,6 +131,10 @@ impl Volley {
     pub(super) fn report(&self, rung: &mut RungReport) {
         let (up, down) = (self.up(), self.down());
         let back = match down {
+            // The server may have left one out, and skipped a number (RFC 9000 §21.4).
+            Some(down) if down.lost > 0 => {
+                format!("at most {} of {} answers lost", down.lost, down.of)
+            }
             Some(down) => format!("{} of {} answers lost", down.lost, down.of),
             None => "answers lost are not known, as the server answers no PATH_CHALLENGE".into(),
         };
