@@ -9,13 +9,8 @@ mod tests;
 use std::net::IpAddr;
 
 use self::moving::{Kind, LOST_MIN, Move, PING_SIZE};
-use super::{
-    Report, Rung, RungReport, RungResult,
-    reached::{Connection, Reached},
-};
+use super::{Report, Rung, RungReport, RungResult, reached::Reached};
 
-/// New ports of one connection; servers follow a few, not any number.
-const MOVES_PER_CONNECTION: usize = 2;
 /// New ports as a NAT gives them: a balancer by address and port may lead any of them, by chance,
 /// to the right server.
 const MOVES: usize = 8;
@@ -120,14 +115,15 @@ fn observe(reached: &mut Reached<'_>, kind: Kind, count: usize) -> Result<Vec<Mo
         if is_enough || reached.world.is_stopped() {
             break;
         }
-        let ended = match reached.connect() {
-            Some(connection) => move_often(connection, kind, most, &mut moves),
+        let seen = match reached.connect() {
+            // Once each: quiche follows no second move while it still knows both ports.
+            Some(mut connection) => moving::observe(&mut connection, kind),
             None => Err("no further connection comes about"),
         };
-        match ended {
+        match seen {
             Err(why) if moves.is_empty() => return Err(why),
             Err(_) => break,
-            Ok(()) => {}
+            Ok(seen) => moves.push(seen),
         }
     }
     match kind {
@@ -136,24 +132,6 @@ fn observe(reached: &mut Reached<'_>, kind: Kind, count: usize) -> Result<Vec<Mo
         }
         _ => Ok(moves),
     }
-}
-
-/// Moves one connection some times, or until it does not go on: each that is lost counts once for
-/// its connection.
-fn move_often(
-    mut connection: Connection,
-    kind: Kind,
-    most: usize,
-    moves: &mut Vec<Move>,
-) -> Result<(), &'static str> {
-    for _ in 0..MOVES_PER_CONNECTION.min(most - moves.len()) {
-        let seen = moving::observe(&mut connection, kind)?;
-        moves.push(seen);
-        if !seen.is_followed() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Finds another address of this host from which new connections work.

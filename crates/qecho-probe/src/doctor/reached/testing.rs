@@ -43,6 +43,8 @@ pub(crate) struct Middlebox {
     pub(crate) forgets_after: Option<Duration>,
     /// Servers, of which one is chosen by the client's port; none more than one.
     pub(crate) more_servers: usize,
+    /// Ports of one connection that the server takes, which follows no more moves.
+    pub(crate) ports_max: Option<usize>,
     /// What becomes of what comes from another address of the client's host.
     pub(crate) other_source: OtherSource,
     /// Time by which datagrams to the server are late, at most.
@@ -398,7 +400,8 @@ impl Far for Way {
     fn receive(&mut self, now: Instant, received: &Received) {
         self.now = now;
         self.datagrams += 1;
-        if self.drops_other(received) {
+        let ports_max = self.middlebox.ports_max;
+        if self.drops_other(received) || ports_max.is_some_and(|most| received.path.0 >= most) {
             return;
         }
         if self.drops(&received.datagram) {

@@ -67,6 +67,15 @@ fn a_balancer_by_address_and_port_is_named() {
     assert_eq!(quick.causes(climb), [Cause::MigrationLost]);
 }
 
+#[test]
+fn a_server_that_follows_each_connection_once_is_well() {
+    let mut sick = Sick::new(Middlebox {
+        ports_max: Some(2),
+        ..Middlebox::default()
+    });
+    assert_eq!(sick.causes(climb), []);
+}
+
 fn with_other_source(other_source: OtherSource) -> Sick {
     Sick::new(Middlebox {
         other_source,
