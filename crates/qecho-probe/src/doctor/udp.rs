@@ -93,7 +93,14 @@ impl PortResults {
 /// Climbs the rung.
 pub(crate) fn climb(climb: &mut Climb<'_>) -> RungReport {
     let mut report = RungReport::new(Rung::Udp, RungResult::Passed);
-    let Some(seen) = look(climb) else {
+    let seen = look(climb);
+    if climb.world.is_stopped() {
+        // What was not waited for says nothing.
+        report.result = RungResult::Untold;
+        report.say("stopped before its end");
+        return report;
+    }
+    let Some(seen) = seen else {
         let host = climb.target.map_or("", |target| &target.host);
         report.say(format!("this host has no route to {host}"));
         report.result = RungResult::Failed;

@@ -162,6 +162,7 @@ fn a_signal_on_any_rung_leaves_what_was_seen_so_far_and_a_page_that_says_so() {
         done.exits(exit);
         let (_, summary) = told(&done);
         assert_eq!(summary["partial"], true, "{last}: {summary}");
+        assert!(summary["cause"].is_null(), "{last}: {summary}");
         let page = fs::read_to_string(&page).expect("it was written");
         assert!(page.contains("It was stopped before its end."), "{page}");
     }
