@@ -253,9 +253,9 @@ fn look_at_loss(
             ));
             loss.pause = lossy.pause(volley);
         }
-        loss::Judgement::Gone => rung.say("later, nearly nothing was lost any more"),
+        loss::Judgement::Gone => rung.say("later, it was not seen again as clearly"),
         loss::Judgement::Unclear => {
-            rung.say("whether it is lost at another pace, too, did not become clear");
+            rung.say("whether a limit of rate or a slow link takes it did not become clear");
         }
     }
     loss

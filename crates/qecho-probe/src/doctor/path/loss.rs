@@ -228,6 +228,10 @@ pub(super) fn look_into(
     if slower(lossy, first, &slow) != Slower::Passes {
         return judge(lossy, first, &slow, None);
     }
+    // How long an answer takes on the slowest link is not timed.
+    if lossy == Lossy::Down {
+        return Judgement::Unclear;
+    }
     // A limit lets some pass at once before it drops any.
     let free = first.arrived.iter().take_while(|it| **it).count();
     let count = (2 * free)
@@ -307,7 +311,10 @@ fn judge(
         return Judgement::Gone;
     }
     let rate = lossy.rate(first);
-    if service >= Duration::from_secs_f64(0.4 / rate) {
+    // A link that is faster than the pace loses nothing of it. Where answers take long, less is sent
+    // than the link carries.
+    let slow_link = Duration::from_secs_f64(0.4 / rate).min(first.pause.mul_f64(0.9));
+    if service >= slow_link {
         return Judgement::Queue(rate);
     }
     let words = lossy.words();

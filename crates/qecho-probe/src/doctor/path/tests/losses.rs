@@ -233,11 +233,42 @@ fn a_limit_of_datagrams_at_once_is_a_policer_if_it_is_below_a_first_flight() {
 }
 
 #[test]
-fn a_slow_link_is_no_policer_however_short_its_queue() {
-    for bits in [64e3, 400e3] {
-        for queue in [2, 5, 50] {
-            let (found, said) = named(&mut slow(bits, queue));
-            assert_eq!(found, [], "{bits} bit/s, {queue}: {said}");
+fn a_slow_link_is_no_policer_however_short_its_queue_or_long_the_way() {
+    for (bits, delay_ms) in [
+        (64e3, 25),
+        (400e3, 25),
+        (400e3, 150),
+        (200e3, 300),
+        (400e3, 300),
+    ] {
+        for queue in [0, 2, 5, 50] {
+            let mut sick = slow(bits, queue);
+            sick.conditions.delay = Duration::from_millis(delay_ms);
+            let (found, said) = named(&mut sick);
+            let is_policer = found.contains(&Cause::Policer);
+            assert!(!is_policer, "{bits} bit/s, {queue}, {delay_ms} ms: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_is_slow_one_way_is_no_policer() {
+    for is_slow_up in [false, true] {
+        for queue in [0, 2, 5] {
+            let mut both = slow(200e3, queue);
+            let link = both.middlebox.link.take().expect("it has one");
+            both.middlebox.link = Some(Rc::new(move |seed| {
+                let mut slow = link(seed);
+                Box::new(
+                    move |passing: &Passing| match passing.is_to_server == is_slow_up {
+                        true => slow(passing),
+                        false => Some(Duration::ZERO),
+                    },
+                )
+            }));
+            let (found, said) = named(&mut both);
+            let is_policer = found.contains(&Cause::Policer);
+            assert!(!is_policer, "{is_slow_up}, {queue}: {said}");
         }
     }
 }
