@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use qecho_packet::wire::{Header, packets};
 use qecho_peer::{
     endpoint::{retry, version_negotiation},
+    faults::Fault,
     simulated::SimulatedServer,
 };
 use qecho_probe::doctor::{Cause, Report, Rung, RungResult};
@@ -137,4 +138,12 @@ fn a_long_chain_of_certificates_is_well_whatever_is_lost() {
             "{ADDRESS}: {report:#?}"
         );
     }
+}
+
+#[test]
+fn a_server_that_never_confirms_its_handshake_and_goes_on_is_no_black_hole() {
+    let server = good_server().with_faults([Fault::NoHandshakeDone]);
+    let report = examine(&mut one(server));
+    assert_eq!(report.cause(), Some(Cause::HandshakeRefused), "{report:#?}");
+    assert!(said(&report).contains("never confirms"), "{report:#?}");
 }

@@ -2,13 +2,13 @@
 
 use qecho_packet::{
     close::NO_APPLICATION_PROTOCOL,
-    wire::{PacketType, version_name},
+    wire::{Frame, PacketType, version_name},
 };
 use qecho_peer::{
     endpoint::{Ended, VERSION_1},
-    received::{Close, Unopened},
+    received::{Close, ReceivedPacket, Unopened},
     script::{Opened, Probe},
-    tls::TlsRule,
+    tls::{Level, TlsRule},
 };
 
 use crate::conform::close_words;
@@ -100,6 +100,13 @@ impl Outcome {
     }
 }
 
+/// Tells whether a packet acknowledges one that was sent after the handshake. What a server sends in
+/// 1-RTT packets beside its handshake shows nothing of what follows.
+fn acknowledges_more(packet: &ReceivedPacket) -> bool {
+    let is_ack = |frame: &Frame<'_>| matches!(frame, Frame::Ack(_));
+    packet.level == Level::OneRtt && packet.frames().iter().any(is_ack)
+}
+
 /// Names the versions of a Version Negotiation packet, but for those that nobody speaks.
 fn version_words(versions: &[u32]) -> String {
     /// Versions that are named.
@@ -150,6 +157,9 @@ fn unfinished(probe: &Probe<'_>, has_answered: bool) -> Outcome {
         }
     });
     match (ignored, endpoint.is_complete()) {
+        (_, true) if record.packets.iter().any(acknowledges_more) => Outcome::Broken(
+            "the server answers and never confirms the handshake (HANDSHAKE_DONE)".into(),
+        ),
         (_, true) => Outcome::Unconfirmed,
         (Some(fault), _) if is_empty && has_answered => {
             Outcome::Broken(format!("this side finds fault: {fault}"))

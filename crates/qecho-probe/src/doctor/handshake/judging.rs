@@ -282,11 +282,16 @@ fn never_completes(attempts: &Attempts, usual: &Hello) -> Option<Finding> {
         return None;
     }
     if are_all(|it| *it == Outcome::Unconfirmed) {
-        return Some(Finding::new(
-            Cause::BlackholeAfterHandshake,
-            format!("The handshake with {host} completes, and after it nothing comes any more."),
-            "Look for a firewall that follows QUIC handshakes and drops what comes after them.",
-        ));
+        return Some(
+            Finding::new(
+                Cause::BlackholeAfterHandshake,
+                format!(
+                    "The handshake with {host} completes, and after it nothing comes any more."
+                ),
+                "Look for a firewall that follows QUIC handshakes and drops what comes after them.",
+            )
+            .with_evidence(["a server that hangs after the handshake looks alike"]),
+        );
     }
     if are_all(|it| *it == Outcome::OnlyRetry) {
         return Some(Finding::new(
