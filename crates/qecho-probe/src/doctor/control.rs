@@ -66,7 +66,9 @@ impl Cause {
             | Self::UdpRefused => false,
             // Whoever is in between shows certificates of its own issuer.
             Self::CertificateRefused => {
-                let issuer = |report| fact(report, Rung::Handshake, "certificate_issuer");
+                let issuer = |report| {
+                    fact(report, Rung::Handshake, "certificate_issuer").filter(|it| *it != "")
+                };
                 issuer(report).is_some() && issuer(report) == issuer(control)
             }
             Self::FamilyBroken => {

@@ -330,7 +330,8 @@ fn tell(attempts: &Attempts, climb: &Climb<'_>, report: &mut RungReport) {
     if let Some((answered, took)) = attempts.slow {
         let (answered, took) = (answered.as_secs_f64(), took.as_secs_f64());
         report.say(format!(
-            "the server is slow: its first answer took {answered:.1} s, the handshake {took:.1} s"
+            "the server is slow, or much is lost: its first answer took {answered:.1} s, the \
+             handshake {took:.1} s"
         ));
     }
     if let Some(shown) = &attempts.certificate {
@@ -342,8 +343,8 @@ fn tell(attempts: &Attempts, climb: &Climb<'_>, report: &mut RungReport) {
         report.fact("certificate_expires", shown.expires.clone());
         report.fact("certificate_trusted", shown.is_trusted);
     }
-    let is_large_well = attempts.tried.iter().find(|(hello, _)| hello.is_large);
-    let is_large_well = is_large_well.map(|(_, outcome)| outcome.is_completed());
+    let large = attempts.tried.iter().filter(|(hello, _)| hello.is_large);
+    let is_large_well = large.map(|(_, outcome)| outcome.is_completed()).max();
     report.fact("large_client_hello_completes", json!(is_large_well));
     report.fact("retry", attempts.has_retried);
     let round_trip = climb.round_trip.map(|time| time.as_micros() as u64);

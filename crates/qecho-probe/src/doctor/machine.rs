@@ -149,7 +149,8 @@ fn judge(routes: &Routes) -> Option<Finding> {
 /// Says that the route to an address carries too little.
 pub(super) fn route_too_small(address: IpAddr, mtu: Option<usize>) -> Finding {
     let needed = needed(address.is_ipv4());
-    let carried = mtu.map_or("smaller ones alone".into(), |mtu| {
+    let carried = mtu.filter(|mtu| *mtu < needed);
+    let carried = carried.map_or("too small packets".into(), |mtu| {
         format!("packets of {mtu} B")
     });
     // RFC 8200 §5: IPv6 wants more of every link than QUIC does.

@@ -174,11 +174,11 @@ fn ask(climb: &mut Climb<'_>, report: &mut RungReport) {
         }
         Some(Ok(_)) => "the web server answers by TCP and announces no HTTP/3".into(),
         Some(Err(why)) if why.is_tls_old => {
-            let untried = "what the web server announces, as it speaks no TLS 1.3: if it is HTTP/3, \
+            let untried = "what the web server announces, as it takes no TLS 1.3: if it is HTTP/3, \
                            name its port";
             climb.report.untried.push(untried.into());
-            "untried: the web server speaks TLS 1.2 alone, by which this program cannot ask it for \
-             HTTP/3"
+            "untried: the web server takes no TLS 1.3 from here, without which this program cannot \
+             ask it for HTTP/3"
                 .into()
         }
         Some(Err(why)) => format!("no web server tells whether there is HTTP/3: {}", why.words),

@@ -43,7 +43,7 @@ fn in_words(error: io::Error, verifier: &TrustVerifier) -> io::Error {
             AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
         )
         | rustls::Error::PeerIncompatible(_) => {
-            return io::Error::new(io::ErrorKind::Unsupported, "it speaks no TLS 1.3");
+            return io::Error::new(io::ErrorKind::Unsupported, "it takes no TLS 1.3 from here");
         }
         rustls::Error::InvalidCertificate(_) => match verifier.failure() {
             Some(failure) => failure.to_string(),

@@ -203,7 +203,10 @@ fn a_web_server_that_cannot_be_asked_is_an_error_in_words() {
     assert!(words.contains("ends before"), "{words}");
     // The record of a fatal alert protocol_version (RFC 8446 §6), and no TLS at all.
     for (said, expected) in [
-        (&[21, 3, 3, 0, 2, 2, 70][..], "it speaks no TLS 1.3"),
+        (
+            &[21, 3, 3, 0, 2, 2, 70][..],
+            "it takes no TLS 1.3 from here",
+        ),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS"),
     ] {
         let (listener, address) = listener();
