@@ -158,6 +158,13 @@ mod tests {
     fn addresses_are_those_of_interfaces_and_none_of_loopback() {
         let addresses = addresses();
         assert!(addresses.iter().all(|address| !address.is_loopback()));
+        let elsewhere = (Ipv4Addr::new(192, 0, 2, 1), 9).into();
+        if let Ok(Route { source, .. }) = route(elsewhere)
+            && !source.is_loopback()
+            && cfg!(target_os = "linux")
+        {
+            assert!(addresses.contains(&source), "{addresses:?}");
+        }
         // One of IPv6 may not be checked yet (RFC 4862 §5.4), and cannot be bound until it is.
         for address in addresses.into_iter().filter(IpAddr::is_ipv4) {
             UdpSocket::bind((address, 0)).expect("it is an address of this host");

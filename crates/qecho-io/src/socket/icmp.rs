@@ -24,8 +24,10 @@ impl IcmpMessage {
     /// local port of a socket that is not connected.
     pub(crate) fn is_about(&self, remote: SocketAddr) -> bool {
         let ip_and_port = |address: SocketAddr| (address.ip().to_canonical(), address.port());
+        let (ip, port) = ip_and_port(remote);
         let destination = self.destination.map(ip_and_port);
-        destination.is_none_or(|destination| destination == ip_and_port(remote))
+        // What is sent to the unspecified address goes to loopback.
+        destination.is_none_or(|it| it == (ip, port) || ip.is_unspecified() && it.1 == port)
     }
 
     /// Tells whether the datagram was too large (RFC 1191, RFC 8201).

@@ -106,6 +106,9 @@ mod tests {
             }
             drop(sender);
             watching.join().expect("it ends");
+            if times[1] == NEVER {
+                assert!(heard.try_recv().is_err(), "it says no more");
+            }
         }
     }
 }
