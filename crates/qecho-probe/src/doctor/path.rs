@@ -42,6 +42,8 @@ const DARK_MIN: usize = 3;
 /// Further PINGs that go unanswered on each, and the time between two: a loss may come in long runs.
 const DARK_PINGS: usize = 24;
 const DARK_PAUSE: Duration = Duration::from_millis(50);
+/// Datagrams that are sent once more where this host did not send many.
+const UNSENT_AGAIN: usize = 40;
 /// Connections that are opened to find one that lives.
 const CONNECTIONS_MAX: usize = 4;
 
@@ -80,6 +82,7 @@ pub(crate) fn climb(reached: &mut Reached<'_>, report: &mut Report) -> RungRepor
     match first {
         Some((mut connection, volley)) => {
             volley.report(&mut rung);
+            findings.extend(look_at_unsent(reached, &mut connection, &volley));
             let loss = look_at_loss(reached, &mut connection, &volley, &mut rung, &mut findings);
             look_at_sizes(
                 reached,
@@ -217,6 +220,33 @@ fn judge_connections(connections: Connections) -> Option<Finding> {
             format!("on each of the {dark} connections PING frames were soon not acknowledged"),
             "a server that hangs after the handshake looks alike".into(),
         ])
+    })
+}
+
+/// Judges what this host did not send itself, and looks again where it is much.
+fn look_at_unsent(
+    reached: &mut Reached<'_>,
+    connection: &mut Connection,
+    volley: &Volley,
+) -> Option<Finding> {
+    let is_much = |volley: &Volley| 5 * volley.unsent >= volley.arrived.len();
+    if !is_much(volley) {
+        return None;
+    }
+    let again = measure(reached, connection, UNSENT_AGAIN, volley.pause, false)?;
+    let seen = |volley: &Volley| {
+        let (unsent, of) = (volley.unsent, volley.arrived.len());
+        let pause = volley.pause.as_millis();
+        format!("this host did not send {unsent} of {of} datagrams, one each {pause} ms")
+    };
+    is_much(&again).then(|| {
+        Finding::new(
+            Cause::LocalDrops,
+            "This host does not send part of the datagrams.",
+            "Look for a rule of this host's firewall that limits UDP, and at its interface and queues.",
+        )
+        .with_evidence([volley, &again].map(seen))
+        .with_evidence(["others on the same connection arrived"])
     })
 }
 

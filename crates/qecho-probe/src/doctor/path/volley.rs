@@ -44,6 +44,8 @@ pub(super) struct Volley {
     pub(super) round_trips: Vec<Duration>,
     /// Packets that a later one has overtaken, up and down.
     pub(super) overtaken: [usize; 2],
+    /// Datagrams that this host refused to send.
+    pub(super) unsent: usize,
     /// Datagrams that this host has dropped itself meanwhile, of whatever program.
     pub(super) local: Dropped,
 }
@@ -123,6 +125,7 @@ impl Volley {
         for (all, more) in self.overtaken.iter_mut().zip(later.overtaken) {
             *all += more;
         }
+        self.unsent += later.unsent;
         self.local.sent += later.local.sent;
         self.local.received += later.local.received;
     }
@@ -139,7 +142,11 @@ impl Volley {
             None => "answers lost are not known, as the server answers no PATH_CHALLENGE".into(),
         };
         rung.say(format!("{} of {} datagrams lost, {back}", up.lost, up.of));
+        if self.unsent > 0 {
+            rung.say(format!("{} of them this host did not send", self.unsent));
+        }
         rung.fact("sent", up.of);
+        rung.fact("unsent", self.unsent);
         rung.fact("lost_up", up.lost);
         rung.fact("lost_down", down.map(|down| down.lost));
         self.report_times(rung);
@@ -224,11 +231,14 @@ pub(super) fn send(
         took: took.unwrap_or_default(),
         ..Volley::default()
     };
-    volley.local.sent = connection.unsent_since(notes) as u64;
+    let unsent = connection.unsent_since(notes);
+    volley.local.sent = unsent as u64;
     if is_challenged {
         await_answers(connection, first, &sent);
     }
     read(connection, first, &sent, &mut volley);
+    // Acknowledgements may be among them.
+    volley.unsent = unsent.min(volley.lost());
     if !is_challenged {
         volley.answered.clear();
     }

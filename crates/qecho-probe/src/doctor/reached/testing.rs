@@ -21,7 +21,7 @@ use qecho_peer::{
 use super::Reached;
 use crate::doctor::{
     Cause, Options, Report, RungReport, World,
-    world::{Dropped, Machine, Notes, Route, TcpAnswer, Told},
+    world::{Dropped, Machine, Notes, Route, SendFailure, TcpAnswer, Told},
 };
 
 /// Something on the way that is not as it ought to be.
@@ -37,6 +37,8 @@ pub(crate) struct Middlebox {
     pub(crate) marks_down: Option<Ecn>,
     /// Datagrams that pass in a time, on the way to the server.
     pub(crate) policer: Option<(usize, Duration)>,
+    /// Whether that is a rule of this host, which does not send the others.
+    pub(crate) is_policer_own: bool,
     /// Packets behind the handshake after which nothing passes.
     pub(crate) dark_after: Option<usize>,
     /// Silence after which the client's port changes.
@@ -413,6 +415,11 @@ impl Far for Way {
             return;
         }
         if self.polices(now) {
+            if self.middlebox.is_policer_own {
+                let words = "not permitted".into();
+                let why = SendFailure::Forbidden;
+                self.notes.add(now, Told::NotSent { why, words });
+            }
             return;
         }
         let Some(late) = self.lateness(true, received.datagram.len()) else {

@@ -252,6 +252,17 @@ fn a_slow_link_is_no_policer_however_short_its_queue_or_long_the_way() {
 }
 
 #[test]
+fn a_rule_of_this_host_that_limits_datagrams_is_named() {
+    let mut sick = Sick::new(Middlebox {
+        policer: Some((5, Duration::from_secs(1))),
+        is_policer_own: true,
+        ..Middlebox::default()
+    });
+    let (found, said) = named(&mut sick);
+    assert_eq!(found, [Cause::LocalDrops], "{said}");
+}
+
+#[test]
 fn a_link_that_is_slow_one_way_is_no_policer() {
     for is_slow_up in [false, true] {
         for queue in [0, 2, 5] {
