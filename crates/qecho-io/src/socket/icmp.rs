@@ -1,4 +1,4 @@
-//! What hosts and routers report of datagrams that were sent (ICMP).
+//! Reports of hosts and routers about datagrams that were sent (ICMP).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,7 +15,7 @@ pub struct IcmpMessage {
     pub code: u8,
     /// Bytes of the largest IP packet that would have passed, if it says that.
     pub mtu: Option<usize>,
-    /// Where the datagram that it quotes was sent to.
+    /// Destination of the datagram that it quotes.
     pub(crate) destination: Option<SocketAddr>,
 }
 

@@ -42,7 +42,9 @@ const DARK_MIN: usize = 3;
 /// Further PINGs that go unanswered on each, and the time between two: a loss may come in long runs.
 const DARK_PINGS: usize = 24;
 const DARK_PAUSE: Duration = Duration::from_millis(50);
-/// Datagrams that are sent once more where this host did not send many.
+/// Datagrams of which this host does not send one, where that is much.
+const UNSENT_ONE_IN: usize = 5;
+/// Datagrams that are sent once more then.
 const UNSENT_AGAIN: usize = 40;
 /// Connections that are opened to find one that lives.
 const CONNECTIONS_MAX: usize = 4;
@@ -229,7 +231,7 @@ fn look_at_unsent(
     connection: &mut Connection,
     volley: &Volley,
 ) -> Option<Finding> {
-    let is_much = |volley: &Volley| 5 * volley.unsent >= volley.arrived.len();
+    let is_much = |volley: &Volley| UNSENT_ONE_IN * volley.unsent >= volley.arrived.len();
     if !is_much(volley) {
         return None;
     }
@@ -239,7 +241,7 @@ fn look_at_unsent(
         let pause = volley.pause.as_millis();
         format!("this host did not send {unsent} of {of} datagrams, one each {pause} ms")
     };
-    is_much(&again).then(|| {
+    (is_much(&again) && volley.passed() > 0).then(|| {
         Finding::new(
             Cause::LocalDrops,
             "This host does not send part of the datagrams.",

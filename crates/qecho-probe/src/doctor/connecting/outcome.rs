@@ -1,4 +1,4 @@
-//! What became of a connection that was tried.
+//! Outcome of a connection that was tried.
 
 use qecho_packet::{
     close::NO_APPLICATION_PROTOCOL,
@@ -13,7 +13,7 @@ use qecho_peer::{
 
 use crate::conform::close_words;
 
-/// What became of a ClientHello.
+/// Outcome of a ClientHello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The handshake was confirmed, with the application protocol that was agreed on, if one was.

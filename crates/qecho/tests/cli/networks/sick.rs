@@ -13,6 +13,16 @@ pub(super) use self::{
     ends::ALL as ENDS, moved::ALL as MOVED, relayed::ALL as RELAYED, unreached::ALL as UNREACHED,
 };
 
+/// Leads what is sent to the server to another port of its host.
+const TO_ANOTHER_PORT: &str = "nft -f - <<'RULES'
+table ip sick {
+ chain come {
+  type nat hook prerouting priority dstnat
+  ip daddr 198.51.100.2 udp dport 4433 dnat to 198.51.100.2:7
+ }
+}
+RULES";
+
 /// Bits 8 to 15 of the servers' addresses.
 const SERVERS: u64 = 100 << 8;
 
@@ -327,14 +337,7 @@ RULES",
     },
     something_else_answers: Scenario {
         name: "something answers that is no QUIC",
-        router: "nft -f - <<'RULES'
-table ip sick {
- chain come {
-  type nat hook prerouting priority dstnat
-  ip daddr 198.51.100.2 udp dport 4433 dnat to 198.51.100.2:7
- }
-}
-RULES",
+        router: TO_ANOTHER_PORT,
         beside: &["junk 198.51.100.2 7"],
         cause: Some("not-quic"),
         shows: |network| {

@@ -1,5 +1,6 @@
 //! Networks in which nothing gets to the server, and something says why.
 
+use super::TO_ANOTHER_PORT;
 use crate::networks::{Scenario, WELL, namespaces::Network, scenarios};
 
 /// Checks that the system says this of a datagram to an address, six seconds later at most.
@@ -125,14 +126,7 @@ RULES",
     },
     empty_datagrams_answer: Scenario {
         name: "something answers by empty datagrams",
-        router: "nft -f - <<'RULES'
-table ip sick {
- chain come {
-  type nat hook prerouting priority dstnat
-  ip daddr 198.51.100.2 udp dport 4433 dnat to 198.51.100.2:7
- }
-}
-RULES",
+        router: TO_ANOTHER_PORT,
         beside: &["junk 198.51.100.2 7 --answer 0"],
         cause: Some("not-quic"),
         shows: |network| {
